@@ -1,0 +1,48 @@
+"""The one picture type that passes everywhere: named float32 planes and metadata."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float32
+
+from mcdenoise.errors import FrameError
+
+Plane = Float32[np.ndarray, "h w c"]
+Attribute = str | int | float
+
+# Every plane that means something to us, with its channel count. `color` is scene-linear radiance; the
+# others are guides: `albedo` reflectance (0..1), `normal` shading normal (-1..1), `depth` distance along
+# the ray in scene units (0 where the ray misses).
+PLANES = {"color": 3, "albedo": 3, "normal": 3, "depth": 1}
+GUIDES = tuple(name for name in PLANES if name != "color")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture: planes of one size, row 0 on top, and what is known about them.
+
+    Raises:
+        FrameError: planes differ in size, have the wrong number of channels, or there is no `color`.
+    """
+
+    planes: Mapping[str, Plane]
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if "color" not in self.planes:
+            raise FrameError(f"frame has no plane 'color'; it has: {', '.join(self.planes) or 'none'}")
+        for name, plane in self.planes.items():
+            if plane.shape != (*self.size, PLANES.get(name, plane.shape[-1])):
+                raise FrameError(f"plane {name!r} is {plane.shape}, color is {self.planes['color'].shape}")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        height, width = self.planes["color"].shape[:2]
+        return height, width
+
+    @property
+    def color(self) -> Plane:
+        """Scene-linear radiance, h w 3."""
+        return self.planes["color"]
