@@ -1,0 +1,53 @@
+"""What every test gets: shapes checked while tests run, few threads, real files, a small noisy frame."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import jaxtyping
+import numpy as np
+import pytest
+
+# Before anything of ours is imported: from here on every annotated shape is checked at each call.
+jaxtyping.install_import_hook(["mcdenoise", "renderers"], "beartype.beartype")
+os.environ.setdefault("OMP_NUM_THREADS", "2")  # torch reads it on import; a test never needs more
+
+from mcdenoise.frame import Frame, Plane  # noqa: E402 - after the hook, or its shapes go unchecked
+
+SHARED = Path(__file__).parent.parent.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared_assets() -> Path:
+    """The folder with scenes/NAME/, exr/CORPUS/ and hdri/ of real files, unpacked once into a cache."""
+    unpack = SHARED / "unpack"
+    if not unpack.exists():
+        pytest.skip(f"no {unpack}: this test reads the real files that it lays out")
+    told = subprocess.run([str(unpack)], capture_output=True, text=True, check=True)
+    return Path(told.stdout.strip())
+
+
+@pytest.fixture(scope="session")
+def noisy_frame() -> Callable[..., Frame]:
+    """Makes a small frame of all planes whose color is a noisy render of the same clean picture.
+
+    `noisy_frame(seed)` and `noisy_frame(other)` are the halves of a pair; `sigma=0` gives the clean one.
+    """
+
+    def make(seed: int, *, size: tuple[int, int] = (24, 32), sigma: float = 0.5) -> Frame:
+        noise = np.random.default_rng(seed).lognormal(-(sigma**2) / 2, sigma, (*size, 3))
+        planes = _clean_planes(size)
+        return Frame({**planes, "color": (planes["color"] * noise).astype(np.float32)})
+
+    return make
+
+
+def _clean_planes(size: tuple[int, int]) -> dict[str, Plane]:
+    y, x = np.meshgrid(np.linspace(0, 1, size[0]), np.linspace(0, 1, size[1]), indexing="ij")
+    inside = ((x - 0.5) ** 2 + (y - 0.5) ** 2 < 0.1)[..., None]
+    albedo = np.where(inside, (0.8, 0.3, 0.1), (0.2, 0.5, 0.7)) * np.ones((*size, 3))
+    light = 0.1 + 2 * x[..., None] * (1 - y[..., None])
+    normal = np.where(inside, (0.0, 0.6, 0.8), (0.0, 0.0, 1.0)) * np.ones((*size, 3))
+    planes = {"color": albedo * light, "albedo": albedo, "normal": normal, "depth": 1 + y[..., None]}
+    return {name: plane.astype(np.float32) for name, plane in planes.items()}
