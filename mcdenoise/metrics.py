@@ -6,7 +6,7 @@ except `psnr` and `ssim`, which look at the tone-mapped picture. NaN or Inf in a
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
@@ -33,6 +33,10 @@ class Scores:
     energy: float
     energy_dark: float
     energy_bright: float
+
+    def for_json(self) -> dict[str, float | None]:
+        """By name; None for NaN and Inf, which JSON has no word for."""
+        return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
 
 
 def measure(image: Image, reference: Image, *, second_half: Image | None = None) -> Scores:

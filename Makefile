@@ -1,0 +1,81 @@
+# `make` alone lists the targets: each says what it does after its `##`.
+# Installing leaves a stamp in .venv, so that a second run starts at once.
+
+PYTHON      ?= python3
+# An index of CPU-only torch wheels, see constraints.txt.
+TORCH_INDEX ?=
+MODEL       ?= mcdenoise/weights/standard.safetensors
+PAIRS       ?= pairs/train
+VALIDATION  ?= pairs/validation
+OUT         ?= runs
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+       $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-all check lint fast-tests llvm train-standard bench-quality bench-speed clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
+
+demo: .venv/demo-installed ## install, denoise examples/frame.exr, make a before | after picture
+	@mkdir -p demo
+	$(BIN)/mcdenoise examples/frame.exr -o demo/out.exr --force
+	$(BIN)/python examples/compare.py
+
+test: lint fast-tests ## install what tests need; format, lint, types, import rules, fast tests
+
+test-all: llvm lint ## everything in `make test`, and the slow and rendering tests
+	$(BIN)/python -m pytest
+
+check: test ## the gate before a commit: the same as `make test`
+
+lint: .venv/dev-installed ## only format, lint, types and import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fast-tests: .venv/dev-installed ## only the fast tests
+	$(BIN)/python -m pytest -m "not slow and not render"
+
+train-standard: .venv/dev-installed ## train the shipped model from PAIRS=pairs/train (hours)
+	$(BIN)/mcdenoise train $(PAIRS) -o $(MODEL)
+
+bench-quality: .venv/dev-installed ## scores of MODEL on VALIDATION=pairs/validation beside OIDN's
+	$(BIN)/python -m benchmarks.quality $(VALIDATION) --model $(MODEL) --out $(OUT)/quality
+
+bench-speed: .venv/dev-installed ## seconds at 1920x1080 beside OIDN's; needs an idle machine
+	$(BIN)/python -m benchmarks.speed examples/frame.exr --model $(MODEL) --out $(OUT)/speed
+
+clean: ## remove .venv, caches and what demo made; keeps pairs/ and runs/
+	rm -rf .venv demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Mitsuba's fast variant needs LLVM; without it the rendering tests run on the slow one.
+llvm:
+	@if ! ldconfig -p | grep -qE 'libLLVM(-19|\.so\.19)' && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing libllvm19 for Mitsuba's fast variant"; \
+	  apt-get install -y -qq libllvm19 >/dev/null 2>&1 \
+	    || { apt-get update -qq && apt-get install -y -qq libllvm19; } >/dev/null 2>&1 \
+	    || echo "libllvm19: can't be installed; rendering tests use Mitsuba's slow variant"; \
+	fi
+
+.venv/created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "$(PYTHON): needs Python 3.11 or newer; try: make PYTHON=python3.11" >&2; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv >/dev/null 2>&1 \
+	  || { echo "$(PYTHON): can't make .venv; on Debian: apt install python3-venv" >&2; exit 1; }
+	@touch $@
+
+.venv/demo-installed: pyproject.toml constraints.txt | .venv/created
+	@echo "installing mcdenoise and torch into .venv (once, minutes)"
+	$(PIP) -e . pillow
+	@touch $@
+
+.venv/dev-installed: pyproject.toml constraints.txt | .venv/created
+	@echo "installing mcdenoise and what its tests need into .venv (once, minutes)"
+	$(PIP) -e '.[dev]'
+	@touch $@
