@@ -1,0 +1,115 @@
+"""Scores of a model beside the noisy input and OIDN, on pairs with references.
+
+    python -m benchmarks.quality VALIDATION_DIR --model mcdenoise/weights/standard.safetensors
+
+Every frame is denoised from the mean of both halves, by us and by OIDN in its three settings, in one run.
+Writes OUT/quality.md, OUT/quality.json and OUT/NAME.png (noisy | OIDN best | ours | reference).
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks import origin, peers, pictures, report, validation
+from benchmarks.report import Result, Scored
+from benchmarks.validation import Case
+from mcdenoise import exr, metrics
+from mcdenoise.errors import McdenoiseError, NoInputError
+from mcdenoise.frame import Frame
+from mcdenoise.metrics import Image
+
+Denoise = Callable[[Frame], Frame]
+
+
+def main() -> int:
+    """The command line."""
+    arguments = _arguments()
+    try:
+        found, left_out = validation.cases(arguments.folder)
+        chosen = choose(found, arguments.frames)
+        denoise = _denoiser(arguments.model, arguments.device)
+        results = list(measure_all(tqdm(chosen, unit="frame"), denoise, pictures_to=arguments.out))
+        report.write(arguments.out, results, left_out, origin.here("benchmarks.quality"))
+    except McdenoiseError as error:
+        print(f"benchmarks.quality: {error}", file=sys.stderr)
+        return error.exit_code
+    print((arguments.out / "quality.md").read_text(encoding="utf-8"))
+    return 0
+
+
+def choose(cases: list[Case], patterns: list[str] | None) -> list[Case]:
+    """The cases whose name fits one of the patterns; all without patterns.
+
+    Raises:
+        NoInputError: none fits; the message lists some that exist.
+    """
+    chosen = [case for case in cases if patterns is None or any(fnmatch(case.name, p) for p in patterns)]
+    if not chosen:
+        there = ", ".join(case.name for case in cases[:4])
+        raise NoInputError(f"--frames: none fits {' '.join(patterns or [])}; there is: {there} ...")
+    return chosen
+
+
+def measure_all(cases: Iterable[Case], denoise: Denoise, *, pictures_to: Path) -> Iterator[Result]:
+    """Measure each case, and write its picture, one after the other."""
+    for case in cases:
+        frame = validation.mean_frame(case.pair)
+        halves = exr.read_frame(case.reference.first).color, exr.read_frame(case.reference.second).color
+        images = {"noisy": frame.color, "ours": denoise(frame).color}
+        images |= {f"OIDN {name}": run(frame) for name, run in peers.modes(frame).items()}
+        result = Result(case, {name: score(image, *halves) for name, image in images.items()})
+        shown = {"noisy": "noisy", result.best_oidn: result.best_oidn, "ours": "ours"}
+        strip = {label: images[name] for label, name in shown.items()}
+        pictures.write(
+            pictures_to / f"{case.name}.png", strip, reference=(halves[0] + halves[1]) / np.float32(2)
+        )
+        yield result
+
+
+def score(image: Image, reference: Image, second_half: Image) -> Scored:
+    """Every metric of evaluation by the halves of the reference, and FLIP."""
+    mean = (reference + second_half) / np.float32(2)
+    scores = metrics.measure(image, reference, second_half=second_half)
+    return Scored(scores, flip=flip(image, mean))
+
+
+def flip(image: Image, reference: Image) -> float:
+    """Mean HDR-FLIP of NVIDIA's flip-evaluator, 0 to 1, lower is better; NaN for black or broken pictures.
+
+    Source: Andersson et al. 2021, "Visualizing Errors in Rendered High Dynamic Range Images".
+    """
+    import flip_evaluator
+
+    # It takes no negative radiance, and ends the whole process on a black reference.
+    pictures_ = [np.maximum(picture, 0) for picture in (reference, image)]
+    if not pictures_[0].any() or not all(np.isfinite(picture).all() for picture in pictures_):
+        return float("nan")
+    _, mean, _ = flip_evaluator.evaluate(*pictures_, "HDR", applyMagma=False)
+    return float(mean)
+
+
+def _denoiser(model: Path, device: str) -> Denoise:
+    from mcdenoise import Denoiser
+
+    denoiser: Denoise = Denoiser(model, device=device)
+    return denoiser
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m benchmarks.quality", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("folder", type=Path, metavar="VALIDATION_DIR", help="NAME.a.exr and NAME.b.exr")
+    parser.add_argument("--model", type=Path, required=True, metavar="FILE.safetensors")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps or auto (default: cpu)")
+    parser.add_argument("--out", type=Path, default=Path("runs/quality"), help="(default: runs/quality)")
+    parser.add_argument("--frames", nargs="+", metavar="PATTERN", help="only these, as 'kitchen*16spp.box'")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""The work of `benchmarks.quality`: pairs of a folder, each with the reference of its view."""
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mcdenoise import exr
+from mcdenoise.errors import FrameError, McdenoiseError, NoInputError
+from mcdenoise.frame import Frame
+
+REFERENCE_SPP = 256  # a half of at least so many is a reference, not work
+# Header attribute -> its type: what pairs are grouped by.
+ATTRIBUTES = {"scene": str, "view": int, "spp": int, "filter": str, "seed": int}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two independent renders of one view; `spp` is that of each half."""
+
+    first: Path
+    second: Path
+    scene: str
+    view: int
+    spp: int
+    filter: str
+    seed: int
+
+    @property
+    def view_key(self) -> tuple[str, int, str]:
+        """Pairs with the same one show the same converged picture."""
+        return self.scene, self.view, self.filter
+
+
+@dataclass(frozen=True)
+class Case:
+    """A noisy pair and the reference to compare with."""
+
+    pair: Pair
+    reference: Pair
+
+    @property
+    def name(self) -> str:
+        """Scene, view, total spp and filter, fit for a file name."""
+        return f"{self.pair.scene}.v{self.pair.view:03d}.{2 * self.pair.spp}spp.{self.pair.filter}"
+
+
+def cases(folder: Path) -> tuple[list[Case], list[str]]:
+    """All cases of `folder`, sorted by name, and a line for each pair or view that was left out.
+
+    Raises:
+        NoInputError: there is no folder, or no case in it.
+    """
+    if not folder.is_dir():
+        raise NoInputError(f"{folder}: no such folder; render pairs into it with `mcdenoise render`")
+    pairs, left_out = _pairs(sorted(folder.rglob("*.a.exr")))
+    found: list[Case] = []
+    for key, group in itertools.groupby(
+        sorted(pairs, key=lambda p: (p.view_key, p.spp)), lambda p: p.view_key
+    ):
+        *work, reference = group
+        if reference.spp < REFERENCE_SPP:
+            left_out.append(f"{key[0]} view {key[1]} {key[2]}: no pair of {REFERENCE_SPP} spp or more a half")
+            continue
+        found += [Case(pair, reference) for pair in work if pair.spp < REFERENCE_SPP]
+    if not found:
+        raise NoInputError(
+            f"{folder}: no pair with a reference; {'; '.join(left_out) or 'no NAME.a.exr there'}"
+        )
+    return sorted(found, key=lambda case: case.name), left_out
+
+
+def mean_frame(pair: Pair) -> Frame:
+    """The mean of both halves, all planes: what a user would denoise, at twice the halves' spp."""
+    first, second = exr.read_frame(pair.first), exr.read_frame(pair.second)
+    both = [name for name in first.planes if name in second.planes]
+    planes = {name: (first.planes[name] + second.planes[name]) / np.float32(2) for name in both}
+    return Frame(planes, {**first.attributes, "mcdenoise.spp": 2 * pair.spp})
+
+
+def _pairs(firsts: Iterable[Path]) -> tuple[list[Pair], list[str]]:
+    pairs, left_out = [], []
+    for first in firsts:
+        try:
+            pairs.append(_pair(first))
+        except McdenoiseError as error:
+            left_out.append(str(error))
+    return pairs, left_out
+
+
+def _pair(first: Path) -> Pair:
+    second = first.with_name(first.name.removesuffix(".a.exr") + ".b.exr")
+    one, other = exr.read_frame(first), exr.read_frame(second)
+    if one.size != other.size:
+        raise FrameError(f"{second}: is {other.size}, its first half {one.size}; render both again")
+    values = {name: _attribute(one, name, first) for name in ATTRIBUTES}
+    for name in ("scene", "view", "spp", "filter"):
+        if _attribute(other, name, second) != values[name]:
+            raise FrameError(f"{second}: mcdenoise.{name} isn't that of {first.name}; render both again")
+    if _attribute(other, "seed", second) == values["seed"]:
+        raise FrameError(f"{second}: has the seed of {first.name}; halves must be independent")
+    return Pair(first, second, **values)  # type: ignore[arg-type]
+
+
+def _attribute(frame: Frame, name: str, path: Path) -> str | int | float:
+    value = frame.attributes.get(f"mcdenoise.{name}")
+    if value is None or not isinstance(value, ATTRIBUTES[name]):
+        raise FrameError(f"{path}: no attribute mcdenoise.{name}; render it with `mcdenoise render`")
+    return value
