@@ -53,6 +53,9 @@ class Renderer:
 
 # Of the entries that find color, the one that finds most planes is taken; the upper one of equals.
 RENDERERS = (
+    # Ours, multi-part files of compositing programs, and whoever else calls a layer what it is.
+    Renderer("common names", ("", "rgba", "rgb", "beauty", "color", "combined"), ("albedo", "diffuse_albedo"),
+             ("normal", "normals", "N"), ("depth", "Z", "")),
     # Blender 4.2 to 5.2: with denoising on, Combined is OIDN's output already, and Noisy Image the input.
     Renderer("Cycles", ("Noisy Image", "Combined"), ("Denoising Albedo",), ("Denoising Normal",),
              ("Denoising Depth",), layered=True),
@@ -60,9 +63,6 @@ RENDERERS = (
     Renderer("Mitsuba", ("", "<image>", "image"), ("albedo", "alb"), ("normal", "nn", "sh_normal", "sn"),
              ("depth", "dd")),
     Renderer("Arnold", ("", "RGBA"), ("diffuse_albedo", "albedo"), ("N",), ("Z", "")),
-    # Multi-part files of compositing programs and other renderers' layers, by their plain meaning.
-    Renderer("layer names", ("", "rgba", "rgb", "beauty", "color", "combined"), ("albedo", "diffuse_albedo"),
-             ("normal", "normals", "N"), ("depth", "Z", "")),
 )  # fmt: skip
 _VIEWS = ("left", "right")  # OpenEXR's multi-view files: the first view's channels have no prefix
 _GUIDE_GROUPS = {
@@ -167,9 +167,10 @@ def _take(plane: str, renderer: Renderer, scope: tuple[str, str], groups: _Group
 
 
 def _reason(renderer: str, name: str, wanted: Sequence[str]) -> str:
-    shown = [f"'{group}'" if group else "no layer" for group in wanted]
-    here = f"'{name}'" if name else "no layer"
-    return f"{renderer}: {here}" + (f", the first found of {', '.join(shown)}" if len(wanted) > 1 else "")
+    """`Cycles: 'Combined' (there is no 'Noisy Image')`."""
+    quoted = [f"'{group}'" if group else "channels without a layer" for group in (*wanted, name)]
+    missed = quoted[: quoted.index(quoted[-1])]
+    return f"{renderer}: {quoted[-1]}" + (f" (there is no {', no '.join(missed)})" if missed else "")
 
 
 def _the_only_color(groups: _Groups) -> Iterator[Layout]:

@@ -1,0 +1,37 @@
+"""What commands share in talking to a person: one line for an error, a bar for a wait."""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from tqdm import tqdm
+
+from mcdenoise.errors import McdenoiseError
+
+log = logging.getLogger(__name__)
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print and flush, so that a closed pipe shows here and not at exit."""
+    print(text, file=stream or sys.stdout, flush=True)
+
+
+def report(error: McdenoiseError) -> None:
+    """One line on stderr; with `-v` the traceback before it."""
+    log.debug("%s", type(error).__name__, exc_info=error)
+    say(f"mcdenoise: {' '.join(str(error).splitlines())}", sys.stderr)
+
+
+@contextmanager
+def tile_bar(label: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar that is told (done, total); shown on a terminal only, gone when it is over."""
+    hidden = quiet or not sys.stderr.isatty()
+    with tqdm(desc=label, unit="tile", leave=False, disable=hidden) as bar:
+
+        def advance(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield advance

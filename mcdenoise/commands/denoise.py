@@ -1,0 +1,219 @@
+"""`mcdenoise denoise`, the default verb: frames in, denoised frames out, everything but color untouched."""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mcdenoise import __version__, sequence
+from mcdenoise.commands import _terminal
+from mcdenoise.errors import ExrError, McdenoiseError, ModelError, NoInputError, UsageError
+from mcdenoise.frame import PLANES, Frame
+
+if TYPE_CHECKING:
+    from mcdenoise.engine import Denoiser
+    from mcdenoise.layouts import Layout
+
+HELP = "denoise frames (the default verb)"
+EXAMPLES = """\
+examples:
+  mcdenoise frame.exr                       writes frame_denoised.exr beside it
+  mcdenoise frame.exr -o out.exr --force    names the result, and may overwrite it
+  mcdenoise shot.*.exr -o clean/            many frames into a folder: clean/shot_denoised.0001.exr ...
+  mcdenoise frame.exr --model mine.safetensors --strength 0.8
+
+Every other channel, part and attribute is written as it was read. Exit codes: 0 all denoised, 1 a frame
+or the model failed, 2 wrong use, 3 no such file.
+"""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One frame to denoise, and where it goes."""
+
+    source: Path
+    target: Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of this verb."""
+    parser.add_argument("frames", nargs="+", type=Path, metavar="FRAME.exr", help="frames to denoise")
+    parser.add_argument("-o", "--output", metavar="FILE|FOLDER", help="where to write (a folder for several)")
+    parser.add_argument("--model", default="standard", metavar="NAME|FILE", help="model to use (standard)")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="(auto)")
+    parser.add_argument(
+        "--strength", type=_strength, default=1.0, metavar="0..1", help="0 keeps the input (1)"
+    )
+    parser.add_argument("--tile", type=_pixels, metavar="PIXELS", help="side of a tile (by memory)")
+    parser.add_argument("--force", action="store_true", help="overwrite results that exist")
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Denoise each frame; one bad frame doesn't stop the rest."""
+    jobs = _jobs(arguments.frames, arguments.output)
+    failures = {job: _attempt(partial(_check, job, force=arguments.force)) for job in jobs}
+    sound = [job for job in jobs if not failures[job]]
+    if sound:
+        failures.update(_denoise_all(sound, arguments))
+    return _exit_code([error for error in failures.values() if error])
+
+
+def _jobs(frames: Sequence[Path], output: str | None) -> list[Job]:
+    """Each frame with its target.
+
+    Raises:
+        UsageError: `output` is one file for several frames, or no EXR; or two frames have one target.
+    """
+    jobs = [Job(frame, _target(frame, output)) for frame in dict.fromkeys(frames)]
+    by_target: dict[Path, Path] = {}
+    for job in jobs:
+        if job.target in by_target:
+            both = f"{by_target[job.target]} and {job.source}"
+            raise UsageError(
+                f"{job.target}: would be the result of {both}; give a folder with -o, or one by one"
+            )
+        by_target[job.target] = job.source
+    return jobs
+
+
+def _target(frame: Path, output: str | None) -> Path:
+    denoised = sequence.denoised_path(frame)
+    if output is None:
+        return denoised
+    if output.endswith(("/", os.sep)) or Path(output).is_dir():
+        return Path(output) / denoised.name
+    if Path(output).suffix.lower() != ".exr":
+        raise UsageError(
+            f"-o {output}: neither a folder that exists nor a name ending in .exr; give one of them"
+        )
+    return Path(output)
+
+
+def _attempt(work: Callable[[], None]) -> McdenoiseError | None:
+    """Do the work for one frame; what goes wrong is reported and returned. A bad model stops everything."""
+    try:
+        work()
+    except ModelError:
+        raise
+    except McdenoiseError as error:
+        _terminal.report(error)
+        return error
+    return None
+
+
+def _check(job: Job, *, force: bool) -> None:
+    """Refuse what can't end well, before any work.
+
+    Raises:
+        NoInputError: there is no such frame.
+        UsageError: the frame would overwrite itself.
+        ExrError: the target exists already, or can't be written.
+    """
+    if not job.source.exists():
+        raise NoInputError(f"{job.source}: no such file; check the path")
+    if job.source.is_dir():
+        raise ExrError(f"{job.source}: is a folder; give the frames in it ({job.source}/*.exr)")
+    if job.target.exists():
+        if job.target.samefile(job.source):
+            raise UsageError(f"{job.target}: would overwrite its own input; choose another name with -o")
+        if job.target.is_dir() or not force:
+            what = (
+                "is a folder; choose another name" if job.target.is_dir() else "exists; --force overwrites it"
+            )
+            raise ExrError(f"{job.target}: {what}")
+    _check_folder(job.target.parent)
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise ExrError(f"{folder}: no such folder to write to; make it first")
+    try:
+        tempfile.TemporaryFile(dir=folder).close()  # asking the system for rights says yes to root anywhere
+    except OSError as error:
+        raise ExrError(f"{folder}: can't be written to: {error.strerror}; choose another folder") from error
+
+
+def _denoise_all(jobs: Sequence[Job], arguments: argparse.Namespace) -> dict[Job, McdenoiseError | None]:
+    failures = {}
+    with ThreadPoolExecutor(1) as background:  # torch is imported while the first frame decodes
+        denoiser = background.submit(_load, arguments)
+        for number, job in enumerate(jobs, 1):
+            label = f"{job.source.name} ({number}/{len(jobs)})"
+            failures[job] = _attempt(partial(_denoise, job, denoiser, arguments, label))
+    return failures
+
+
+def _load(arguments: argparse.Namespace) -> "Denoiser":
+    from mcdenoise.engine import Denoiser
+
+    return Denoiser(arguments.model, device=arguments.device, tile=arguments.tile)
+
+
+def _denoise(job: Job, denoiser: "Future[Denoiser]", arguments: argparse.Namespace, label: str) -> None:
+    from mcdenoise import exr
+
+    start = time.perf_counter()
+    picture = exr.read(job.source)
+    layout = picture.layout
+    noisy = exr.frame(picture, layout)
+    with _terminal.tile_bar(label, quiet=arguments.quiet) as advance:
+        clean = denoiser.result()(noisy, strength=arguments.strength, on_tile=advance)
+    made_by = {
+        "mcdenoise.version": __version__,
+        "mcdenoise.model": denoiser.result().model_name,
+        "mcdenoise.strength": arguments.strength,
+    }
+    exr.write(job.target, picture, {layout.planes["color"]: clean.color}, made_by)
+    if not arguments.quiet:
+        _terminal.say(_summary(job, layout, clean, time.perf_counter() - start))
+
+
+def _summary(job: Job, layout: "Layout", clean: Frame, seconds: float) -> str:
+    """One line: what was written, from which layers, in what time, and what isn't as one might expect."""
+    taken = ", ".join(f"{name} {_layer(layout, name)}" for name in PLANES)
+    parts = [f"{job.source} -> {job.target}: {taken}", f"{seconds:.1f} s"]
+    if replaced := clean.attributes.get("mcdenoise.replaced"):
+        parts.append(f"{replaced} values were replaced (NaN, Inf or negative)")
+    if layout.others:
+        parts.append(f"not denoised: {', '.join(layout.others)}")
+    return "; ".join(parts)
+
+
+def _layer(layout: "Layout", plane: str) -> str:
+    taken = layout.planes.get(plane)
+    return (taken.group or "".join(taken.channels)) if taken else "none"
+
+
+def _exit_code(failures: Sequence[McdenoiseError]) -> int:
+    """0 without failures; the failures' own code where they agree; else 1."""
+    codes = {error.exit_code for error in failures}
+    return codes.pop() if len(codes) == 1 else min(len(codes), 1)
+
+
+def _strength(text: str) -> float:
+    strength = _number(text, float)
+    if not 0 <= strength <= 1:
+        raise argparse.ArgumentTypeError(f"{text} isn't from 0 to 1")
+    return strength
+
+
+def _pixels(text: str) -> int:
+    pixels = _number(text, int)
+    if pixels < 1:
+        raise argparse.ArgumentTypeError(f"{text} isn't a number of pixels, 1 or more")
+    return int(pixels)
+
+
+def _number(text: str, kind: type) -> float:
+    try:
+        number: float = kind(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't a number") from error
+    return number

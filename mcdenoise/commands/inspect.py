@@ -1,0 +1,164 @@
+"""`mcdenoise inspect`: what a file holds, and which layer would be taken for what, and why."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcdenoise.commands import _terminal
+from mcdenoise.errors import FrameError, McdenoiseError
+from mcdenoise.frame import PLANES
+
+if TYPE_CHECKING:
+    from mcdenoise.exr import Part, Picture
+
+HELP = "show what EXR files hold, and which layer would be taken for what, and why"
+EXAMPLES = """\
+examples:
+  mcdenoise inspect frame.exr
+  mcdenoise inspect *.exr --json > layers.json
+
+Pixels aren't read, so this is quick on large files too.
+"""
+
+# Attributes that say nothing about the frame, or what is shown elsewhere.
+STRUCTURE = ("name", "chunkCount", "version", "pixelAspectRatio", "screenWindowWidth", "compression", "type",
+             "lineOrder")  # fmt: skip
+LONGEST = 60  # characters of an attribute shown; a cryptomatte manifest has thousands
+
+Description = Mapping[str, Any]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of this verb."""
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE.exr", help="files to look into")
+    parser.add_argument("--json", action="store_true", help="print JSON in place of text")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Describe each file; one bad file doesn't stop the rest, and exit codes are those of `denoise`."""
+    from mcdenoise import exr
+
+    described, codes = [], set()
+    for path in arguments.files:
+        try:
+            described.append(describe(exr.read(path, headers_only=True)))
+        except McdenoiseError as error:
+            _terminal.report(error)
+            codes.add(error.exit_code)
+    if arguments.json:
+        _terminal.say(json.dumps(described, indent=2, ensure_ascii=False))
+    elif described:
+        _terminal.say("\n\n".join("\n".join(_text(description)) for description in described))
+    return codes.pop() if len(codes) == 1 else min(len(codes), 1)
+
+
+def describe(picture: "Picture") -> Description:
+    """What `--json` prints for one file."""
+    return {"file": str(picture.path), "parts": [_part(part) for part in picture.parts], **_taken(picture)}
+
+
+def _part(part: "Part") -> Description:
+    header = part.header
+    return {
+        "name": part.name,
+        "type": header["type"].name,
+        "compression": header["compression"].name.removesuffix("_COMPRESSION"),
+        "data_window": list(part.window),
+        "display_window": [int(v) for corner in header["displayWindow"] for v in corner],
+        "layers": _layers(part.types),
+        "attributes": {
+            k: v for k, v in header.items() if isinstance(v, str | int | float) and k not in STRUCTURE
+        },
+    }
+
+
+def _layers(types: Mapping[str, str]) -> list[Description]:
+    """The channels by what stands before their last dot, each with its type."""
+    layers: dict[str, dict[str, str]] = {}
+    for channel, kind in types.items():
+        layer, _, last = channel.rpartition(".")
+        layers.setdefault(layer, {})[last] = kind
+    return [{"name": name, "channels": channels} for name, channels in layers.items()]
+
+
+def _taken(picture: "Picture") -> Description:
+    """The channels of each plane and the reason for them, or why the file can't be denoised."""
+    try:
+        layout = picture.layout
+    except FrameError as error:
+        return {"planes": {}, "others": [], "problem": str(error).removeprefix(f"{picture.path}: ")}
+    planes = {
+        name: {
+            "part": taken.part,
+            "layer": taken.group,
+            "channels": list(taken.channels),
+            "reason": taken.reason,
+        }
+        for name, taken in layout.planes.items()
+    }
+    return {"planes": planes, "others": list(layout.others)}
+
+
+# ---- text ----
+
+
+def _text(description: Description) -> list[str]:
+    lines = [description["file"]]
+    for number, part in enumerate(description["parts"]):
+        lines += _part_text(number, part, several=len(description["parts"]) > 1)
+    return [*lines, "  taken for", *_indented(_taken_rows(description))]
+
+
+def _part_text(number: int, part: Description, *, several: bool) -> list[str]:
+    x0, y0, x1, y1 = part["data_window"]
+    title = [f"part {number}: {part['name']}"] if several else []
+    size = f"{x1 - x0 + 1}x{y1 - y0 + 1}"
+    lines = ["  " + ", ".join([*title, size, part["type"], part["compression"], *_windows(part)])]
+    layers = [(layer["name"] or "(no layer)", _channels_text(layer["channels"])) for layer in part["layers"]]
+    attributes = [(name, _shortened(value)) for name, value in part["attributes"].items()]
+    return [*lines, *_indented(layers), *(["  attributes", *_indented(attributes)] if attributes else [])]
+
+
+def _windows(part: Description) -> list[str]:
+    if part["data_window"] == part["display_window"] == [0, 0, *part["data_window"][2:]]:
+        return []
+    return [f"{kind} window {part[f'{kind}_window']}" for kind in ("data", "display")]
+
+
+def _channels_text(channels: Mapping[str, str]) -> str:
+    """`R G B float, A half`: channels of one type together."""
+    by_kind: dict[str, list[str]] = {}
+    for name, kind in channels.items():
+        by_kind.setdefault(kind, []).append(name)
+    return ", ".join(f"{' '.join(_in_order(names))} {kind}" for kind, names in by_kind.items())
+
+
+def _in_order(names: Sequence[str]) -> list[str]:
+    """R before G before B, as people say it; files have them sorted."""
+    return sorted(names, key=lambda name: ("RGBAXYZW".find(name.upper()) % 99, name))
+
+
+def _taken_rows(description: Description) -> list[tuple[str, str]]:
+    if problem := description.get("problem"):
+        return [("nothing", problem)]
+    rows = [(name, _plane_text(description["planes"].get(name))) for name in PLANES]
+    return rows + [("(left as it is)", other) for other in description["others"]]
+
+
+def _plane_text(plane: Description | None) -> str:
+    if plane is None:
+        return "none"
+    lasts = " ".join(channel.rpartition(".")[2] for channel in plane["channels"])
+    return f"{plane['layer'] or '(no layer)'}  {lasts}  - {plane['reason']}"
+
+
+def _indented(rows: Sequence[tuple[str, str]]) -> list[str]:
+    width = max((len(name) for name, _ in rows), default=0)
+    return [f"    {name:<{width}}  {text}" for name, text in rows]
+
+
+def _shortened(value: object) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"
