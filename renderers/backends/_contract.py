@@ -1,0 +1,39 @@
+"""What the harness asks of a renderer."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from mcdenoise.frame import Frame
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One render: how many samples, from which seed, through which pixel filter, at which size."""
+
+    spp: int
+    seed: int
+    filter: str
+    width: int
+    height: int
+
+
+class OpenScene(Protocol):
+    """A loaded scene; kernels and textures stay alive from view to view."""
+
+    name: str
+    renderer: str
+
+    def look(self, view: int, chance: np.random.Generator) -> None:
+        """Point the camera: view 0 is the scene's own camera where it has one, others are found by `chance`.
+
+        Raises:
+            SceneError: no camera position shows anything.
+        """
+
+    def render(self, shot: Shot) -> Frame:
+        """Planes color, albedo, normal, depth of the current view, scene-linear, row 0 on top.
+
+        Same shot, same bytes; another seed, independent noise.
+        """

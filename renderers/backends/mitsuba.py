@@ -1,0 +1,186 @@
+"""Mitsuba 3: scenes from XML files or from a number, rendered with the `path` and `aov` integrators."""
+
+import logging
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mcdenoise.errors import SceneError
+from mcdenoise.frame import Frame
+from renderers import cameras
+from renderers.backends._contract import Shot
+
+log = logging.getLogger(__name__)
+
+FAST, SLOW = "llvm_ad_rgb", "scalar_rgb"
+FILTERS = ("box", "gaussian", "tent", "mitchell")
+# Channels of the `aov` integrator in the order asked for, after R G B.
+AOVS = "albedo:albedo,normal:sh_normal,depth:depth"
+MAX_DEPTH = 16
+
+_PROBE = f"""
+import mitsuba as mi
+mi.set_variant({FAST!r})
+scene = mi.load_dict({{'type': 'scene', 'e': {{'type': 'constant'}}, 's': {{'type': 'sphere', 'center': [0, 0, 5]}},
+    'i': {{'type': 'path'}}, 'c': {{'type': 'perspective', 'f': {{'type': 'hdrfilm', 'width': 4, 'height': 4}}}}}})
+assert float(mi.TensorXf(mi.render(scene, spp=1)).array[0]) > 0
+"""
+
+
+def scene_name(path: Path) -> str:
+    """`kitchen` for both `kitchen.xml` and `kitchen/scene_m3.xml`."""
+    return path.resolve().parent.name if path.stem.startswith("scene") else path.stem
+
+
+@cache
+def variant() -> str:
+    """The fastest variant that works here: LLVM if a child process survives a render with it, else scalar.
+
+    An unusable LLVM aborts the whole process (seen with LLVM 14 and 15), hence the child.
+    """
+    asked = os.environ.get("MCDENOISE_MITSUBA_VARIANT")
+    if asked:
+        return asked
+    probe = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, check=False)  # noqa: S603
+    if probe.returncode == 0:
+        return FAST
+    log.warning(
+        "mitsuba: %s doesn't work here, using %s (about 3x slower); cure: install LLVM 16 or newer "
+        "(Debian 12: apt-get install libllvm19) or point DRJIT_LIBLLVM_PATH at its libLLVM",
+        FAST, SLOW,
+    )  # fmt: skip
+    return SLOW
+
+
+def start() -> Any:
+    """Import mitsuba and set the variant.
+
+    Raises:
+        SceneError: mitsuba isn't installed.
+    """
+    try:
+        import mitsuba
+    except ImportError as error:
+        raise SceneError("mitsuba: not installed; install it with: pip install 'mcdenoise[render]'") from error
+    if mitsuba.variant() is None:
+        mitsuba.set_variant(variant())
+    mitsuba.set_log_level(mitsuba.LogLevel.Error)
+    return mitsuba
+
+
+class MitsubaScene:
+    """A scene in memory with a camera that can be moved."""
+
+    def __init__(self, scene: Any, name: str, camera: np.ndarray, fov: float) -> None:
+        self._mi = start()
+        self._scene, self.name = scene, name
+        self.renderer = f"mitsuba {self._mi.__version__} {self._mi.variant()}"
+        self._own = camera, fov
+        # `hide_emitters` stays off: lamps in view are part of the picture.
+        inner = {"type": "path", "max_depth": MAX_DEPTH}
+        self._integrator = self._mi.load_dict({"type": "aov", "aovs": AOVS, "image": inner})
+        self._sensors: dict[tuple[str, int, int], Any] = {}
+        self._camera, self._fov = self._own
+
+    @classmethod
+    def from_file(cls, path: Path) -> "MitsubaScene":
+        """Load a Mitsuba 3 XML scene.
+
+        Raises:
+            SceneError: no such file, or Mitsuba refuses it (the message names file and element).
+        """
+        mi = start()
+        if not path.is_file():
+            raise SceneError(f"{path}: no such scene file; give a Mitsuba 3 XML file, or --procedural N")
+        try:
+            scene = mi.load_file(str(path))
+        except RuntimeError as error:
+            raise SceneError(f"{path}: Mitsuba can't load it: {' '.join(str(error).split())}") from error
+        if not scene.sensors():
+            raise SceneError(f"{path}: the scene has no <sensor>; add one, it is where the first view comes from")
+        own = scene.sensors()[0]
+        return cls(scene, scene_name(path), _matrix(own), _fov(mi, own))
+
+    def look(self, view: int, chance: np.random.Generator) -> None:
+        """See `OpenScene.look`."""
+        matrix, fov = self._own
+        if view > 0:
+            matrix, fov = cameras.find(self.cast, matrix, fov, chance, where=self.name)
+        self._camera, self._fov = matrix, fov
+        for sensor in self._sensors.values():
+            self._aim(sensor)
+
+    def cast(self, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Distances (n, inf where nothing is hit) and normals (n 3) of rays in world space."""
+        mi = self._mi
+        if "scalar" in mi.variant():
+            hits = [self._scene.ray_intersect(mi.Ray3f(mi.Point3f(o), mi.Vector3f(d)))
+                    for o, d in zip(origins.tolist(), directions.tolist(), strict=True)]  # fmt: skip
+            distances = np.array([h.t if h.is_valid() else np.inf for h in hits], np.float32)
+            return distances, np.array([list(h.n) for h in hits], np.float32)
+        hit = self._scene.ray_intersect(mi.Ray3f(mi.Point3f(origins.T), mi.Vector3f(directions.T)))
+        valid = np.array(hit.is_valid())
+        return np.where(valid, np.array(hit.t), np.inf), np.array(hit.n).T
+
+    def render(self, shot: Shot) -> Frame:
+        """See `OpenScene.render`."""
+        key = (shot.filter, shot.width, shot.height)
+        if key not in self._sensors:
+            self._sensors[key] = self._sensor(shot)
+            self._aim(self._sensors[key])
+        sensor = self._sensors[key]
+        try:
+            image = self._mi.render(
+                self._scene, sensor=sensor, integrator=self._integrator, spp=shot.spp, seed=shot.seed
+            )
+        except RuntimeError as error:
+            raise SceneError(f"{self.name}: Mitsuba can't render it: {' '.join(str(error).split())}") from error
+        return _frame(np.array(image, np.float32), has_negative_lobes=shot.filter == "mitchell")
+
+    def _aim(self, sensor: Any) -> None:
+        # Through `traverse`, so that Dr.Jit takes the camera as data and keeps its compiled kernel.
+        parameters = self._mi.traverse(sensor)
+        parameters["to_world"] = self._mi.Transform4f(self._camera)
+        parameters["x_fov"] = self._fov
+        parameters.update()
+
+    def _sensor(self, shot: Shot) -> Any:
+        film = {"type": "hdrfilm", "width": shot.width, "height": shot.height, "pixel_format": "rgb",
+                "component_format": "float32", "rfilter": {"type": shot.filter}}  # fmt: skip
+        return self._mi.load_dict(
+            {"type": "perspective", "fov": self._fov, "film": film, "sampler": {"type": "independent"},
+             "near_clip": 1e-3, "far_clip": 1e5}
+        )  # fmt: skip
+
+
+def _matrix(sensor: Any) -> np.ndarray:
+    matrix = np.array(sensor.world_transform().matrix, np.float64)
+    return matrix[..., 0] if matrix.ndim == 3 else matrix
+
+
+def _fov(mi: Any, sensor: Any) -> float:
+    parameters = mi.traverse(sensor)
+    return float(np.ravel(np.array(parameters["x_fov"]))[0]) if "x_fov" in parameters else 45.0
+
+
+def _frame(image: np.ndarray, *, has_negative_lobes: bool) -> Frame:
+    """R G B albedo normal depth (h w 10) as a frame; albedo repaired, negative radiance clamped.
+
+    Mitsuba's albedo AOV exceeds 1 on rough conductors (measured: up to 97) and is exactly 0 on mirrors, on
+    smooth glass and where the ray misses; there 1 is written, as OIDN asks for. HDRIs may hold negative
+    radiance, and so do renders lit by them; where the pixel filter has negative lobes, negative radiance is
+    part of an unbiased picture and stays.
+    """
+    color, albedo, normal, depth = np.split(image, [3, 6, 9], axis=2)
+    albedo = np.where((albedo == 0).all(axis=2, keepdims=True), 1.0, np.clip(albedo, 0.0, 1.0))
+    return Frame({
+        "color": color if has_negative_lobes else np.maximum(color, 0.0),
+        "albedo": albedo.astype(np.float32),
+        "normal": np.clip(normal, -1.0, 1.0),
+        "depth": np.maximum(depth, 0.0),
+    })  # fmt: skip

@@ -1,0 +1,174 @@
+"""Things that stand in places: each a function of chance that gives meshes by the material they share."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from renderers.scenes._meshes import Mesh, ball, blob, box, join, lathe, quad, torus, tube
+
+# What a thing is made of, by role: `frame` and `body` in materials of their own, `light` shines.
+Thing = Mapping[str, Mesh]
+
+
+def thing(chance: np.random.Generator) -> Thing:
+    """A thing that stands on the floor, about a metre in size."""
+    return _pick(chance, (table, chair, shelf, lamp, plant, crate_stack, pedestal, wires))
+
+
+def ornament(chance: np.random.Generator) -> Thing:
+    """A thing for a table, about 20 cm in size."""
+    return _pick(chance, (vase, pebble, ring, bulb, book_pile, bowl, cube, cone))
+
+
+def _pick(chance: np.random.Generator, kinds: tuple) -> Thing:  # type: ignore[type-arg]
+    made: Thing = kinds[int(chance.integers(len(kinds)))](chance)
+    return made
+
+
+def table(chance: np.random.Generator) -> Thing:
+    """Four legs and a top, with ornaments."""
+    width, depth, height = chance.uniform(0.7, 1.6), chance.uniform(0.5, 0.9), chance.uniform(0.45, 0.8)
+    leg = chance.uniform(0.03, 0.08)
+    corners = [(sx * (width / 2 - leg), 0, sz * (depth / 2 - leg)) for sx in (-1, 1) for sz in (-1, 1)]
+    legs = join([box((leg, height, leg)).moved(corner) for corner in corners])
+    top = box((width, 0.04, depth)).moved((0, height, 0))
+    made = {"frame": legs, "body": top}
+    for number in range(int(chance.integers(1, 4))):
+        place = (chance.uniform(-0.4, 0.4) * width, height + 0.04, chance.uniform(-0.35, 0.35) * depth)
+        made |= {f"{role}{number}": m.moved(place) for role, m in ornament(chance).items()}
+    return made
+
+
+def chair(chance: np.random.Generator) -> Thing:
+    """Seat, legs and a back of slats."""
+    seat, leg = chance.uniform(0.38, 0.5), chance.uniform(0.02, 0.05)
+    high = chance.uniform(0.35, 0.6)
+    feet = [(sx * (seat / 2 - leg), 0, sz * (seat / 2 - leg)) for sx in (-1, 1) for sz in (-1, 1)]
+    legs = [box((leg, 0.45 + (high if foot[2] < 0 else 0), leg)).moved(foot) for foot in feet]
+    slats = [box((seat, 0.03, 0.015)).moved((0, y, -seat / 2 + leg)) for y in np.arange(0.55, 0.43 + high, 0.08)]
+    turn = chance.uniform(0, 360)
+    body = box((seat, 0.04, seat)).moved((0, 0.45, 0)).turned(turn)
+    return {"frame": join(legs + slats).turned(turn), "body": body}
+
+
+def shelf(chance: np.random.Generator) -> Thing:
+    """Boards full of books of many heights."""
+    width, levels = chance.uniform(0.6, 1.4), int(chance.integers(2, 6))
+    boards = [box((width, 0.025, 0.3)).moved((0, level * 0.36, 0)) for level in range(levels + 1)]
+    sides = [box((0.025, levels * 0.36, 0.3)).moved((s * width / 2, 0, 0)) for s in (-1, 1)]
+    books = [_books(chance, width - 0.06).moved((0, level * 0.36 + 0.025, 0)) for level in range(levels)]
+    half = len(books) // 2 + 1
+    return {"frame": join(boards + sides), "body": join(books[:half]), "other": join(books[half - 1 :])}
+
+
+def _books(chance: np.random.Generator, length: float) -> Mesh:
+    books, x = [], -length / 2
+    while x < length / 2 - 0.06:
+        thick = chance.uniform(0.015, 0.055)
+        books.append(box((thick, chance.uniform(0.17, 0.31), 0.2)).moved((x + thick / 2, 0, 0)))
+        x += thick + (chance.uniform(0.02, 0.2) if chance.uniform() < 0.1 else 0.002)
+    return join(books)
+
+
+def lamp(chance: np.random.Generator) -> Thing:
+    """A pole with a shade and a bulb that shines, as bright as bulbs of a few cm are."""
+    height, radius = chance.uniform(0.9, 1.8), chance.uniform(0.1, 0.25)
+    pole = lathe([(0.0, 0.0), (0.14, 0.0), (0.14, 0.02), (0.015, 0.04), (0.015, height), (0.0, height)])
+    flare = chance.uniform(0.4, 1.0)
+    shade = lathe([(radius, height - 0.1), (radius * flare, height + 0.2)])
+    return {"frame": pole, "body": shade, "light": ball(chance.uniform(0.02, 0.06)).moved((0, height, 0))}
+
+
+def plant(chance: np.random.Generator) -> Thing:
+    """A pot of thin curved stems with leaves."""
+    pot = lathe([(0.0, 0.0), (0.12, 0.0), (0.16, 0.28), (0.14, 0.28), (0.12, 0.2), (0.0, 0.2)])
+    stems, leaves = [], []
+    for _ in range(int(chance.integers(8, 30))):
+        path = _bent(chance, np.array([0, 0.2, 0]), chance.uniform(0.3, 1.0))
+        stems.append(tube(path, chance.uniform(0.003, 0.009)))
+        for point in path[5::4]:
+            side = chance.normal(size=3) * 0.06
+            leaves.append(quad(point, side, np.cross(side, [0, 1, 0]) * 0.6 + [0, 0.05, 0]))
+    return {"frame": pot, "body": join(stems), "other": join(leaves)}
+
+
+def wires(chance: np.random.Generator) -> Thing:
+    """Many thin curves, as of hair, grass or cable."""
+    many = [tube(_bent(chance, np.append(chance.normal(size=1) * 0.15, [0, chance.normal() * 0.15]),
+                       chance.uniform(0.4, 0.9)), chance.uniform(0.001, 0.005), sides=4)
+            for _ in range(int(chance.integers(30, 90)))]  # fmt: skip
+    return {"body": join(many)}
+
+
+def _bent(chance: np.random.Generator, start: np.ndarray, length: float) -> np.ndarray:
+    t = np.linspace(0, 1, 18)[:, None]
+    lean, curl = chance.normal(size=(1, 3)) * 0.4, chance.normal(size=(1, 3)) * 0.4
+    path = start + length * (t * [0, 1, 0] + t * lean + t**2 * curl)
+    path[:, 1] = np.maximum(path[:, 1], 0.01)
+    return np.asarray(path)
+
+
+def crate_stack(chance: np.random.Generator) -> Thing:
+    """Boxes on boxes, each a little turned."""
+    boxes, y = [], 0.0
+    for _ in range(int(chance.integers(1, 5))):
+        size = chance.uniform(0.2, 0.55, 3)
+        boxes.append(box(size).turned(chance.uniform(0, 90)).moved((0, y, 0)))
+        y += size[1]
+    return {"body": join(boxes[::2]), "other": join(boxes[1::2] or boxes[:1])}
+
+
+def pedestal(chance: np.random.Generator) -> Thing:
+    """A column with an ornament thrice its usual size."""
+    height = chance.uniform(0.3, 1.0)
+    column = box((0.4, height, 0.4)) if chance.uniform() < 0.5 else lathe([(0.2, 0), (0.2, height), (0, height)])
+    top = {role: Mesh(m.vertices * 3, m.faces, m.uv).moved((0, height, 0))
+           for role, m in ornament(chance).items()}  # fmt: skip
+    return {"frame": column, **top}
+
+
+def vase(chance: np.random.Generator) -> Thing:
+    """A turned profile of random waists."""
+    heights = np.linspace(0, chance.uniform(0.15, 0.35), 24)
+    wave = 0.06 + 0.025 * np.sin(np.linspace(0, chance.uniform(3, 9), 24) + chance.uniform(0, 6))
+    return {"body": lathe([(0.0, 0.0), *zip(wave, heights, strict=True)])}
+
+
+def pebble(chance: np.random.Generator) -> Thing:
+    """A displaced ball."""
+    return {"body": blob(chance.uniform(0.05, 0.12), chance, chance.uniform(0.02, 0.5))}
+
+
+def ring(chance: np.random.Generator) -> Thing:
+    """A torus, lying or standing."""
+    radius, thickness = chance.uniform(0.06, 0.12), chance.uniform(0.01, 0.04)
+    lying = torus(radius, thickness)
+    return {"body": lying if chance.uniform() < 0.5 else lying.turned(90, 0).moved((0, radius + thickness, 0))}
+
+
+def bulb(chance: np.random.Generator) -> Thing:
+    """A plain ball."""
+    return {"body": ball(chance.uniform(0.04, 0.11), 48)}
+
+
+def book_pile(chance: np.random.Generator) -> Thing:
+    """Books that lie on one another."""
+    books = [box((0.16, 0.03, 0.22)).turned(chance.uniform(-20, 20)).moved((0, 0.031 * i, 0)) for i in range(5)]
+    return {"body": join(books[::2]), "other": join(books[1::2])}
+
+
+def bowl(chance: np.random.Generator) -> Thing:
+    """An open bowl, thin enough for light inside."""
+    r = chance.uniform(0.07, 0.14)
+    return {"body": lathe([(0, 0), (0.5 * r, 0), (0.9 * r, 0.4 * r), (r, 0.8 * r), (0.95 * r, 0.8 * r),
+                           (0.8 * r, 0.4 * r), (0.4 * r, 0.08 * r), (0, 0.08 * r)])}  # fmt: skip
+
+
+def cube(chance: np.random.Generator) -> Thing:
+    """A small box."""
+    return {"body": box(chance.uniform(0.06, 0.2, 3)).turned(chance.uniform(0, 90))}
+
+
+def cone(chance: np.random.Generator) -> Thing:
+    """A cone."""
+    return {"body": lathe([(0, 0), (chance.uniform(0.05, 0.1), 0), (0.0, chance.uniform(0.1, 0.3))])}
