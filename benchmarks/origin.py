@@ -1,5 +1,6 @@
 """Where a number came from: the command, the revision, the machine, the versions. Stored beside it."""
 
+import hashlib
 import os
 import platform
 import shlex
@@ -19,16 +20,18 @@ class Origin:
 
     command: str
     revision: str
+    model: str
     date: str
     machine: str
     versions: dict[str, str]
 
 
-def here(module: str) -> Origin:
+def here(module: str, model: Path) -> Origin:
     """The origin of what `python -m MODULE` is measuring now."""
     return Origin(
         command=f"python -m {module} {shlex.join(sys.argv[1:])}",
         revision=_revision(),
+        model=f"{model.name}, sha256 {hashlib.sha256(model.read_bytes()).hexdigest()[:16]}",
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
         versions={"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
@@ -39,8 +42,8 @@ def as_markdown(origin: Origin) -> str:
     """The same as a list."""
     versions = ", ".join(f"{name} {version}" for name, version in origin.versions.items())
     return (
-        f"- command: `{origin.command}`\n- revision: {origin.revision}\n- date: {origin.date}\n"
-        f"- machine: {origin.machine}\n- versions: {versions}\n"
+        f"- command: `{origin.command}`\n- revision: {origin.revision}\n- model: {origin.model}\n"
+        f"- date: {origin.date}\n- machine: {origin.machine}\n- versions: {versions}\n"
     )
 
 

@@ -34,7 +34,7 @@ def main() -> int:
         chosen = choose(found, arguments.frames)
         denoise = _denoiser(arguments.model, arguments.device)
         results = list(measure_all(tqdm(chosen, unit="frame"), denoise, pictures_to=arguments.out))
-        report.write(arguments.out, results, left_out, origin.here("benchmarks.quality"))
+        report.write(arguments.out, results, left_out, origin.here("benchmarks.quality", arguments.model))
     except McdenoiseError as error:
         print(f"benchmarks.quality: {error}", file=sys.stderr)
         return error.exit_code

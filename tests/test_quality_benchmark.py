@@ -108,7 +108,7 @@ def test_clean_picture_wins_over_noise_and_oidn_and_the_report_says_so(
     # A little off, for the exact picture can come out below zero against two noisy halves.
     ours = replace(clean, planes={**clean.planes, "color": clean.color * np.float32(1.02)})
     results = list(quality.measure_all(cases, lambda _: ours, pictures_to=folder / "out"))
-    report.write(folder / "out", results, left_out, origin.here("benchmarks.quality"))
+    report.write(folder / "out", results, left_out, origin.here("benchmarks.quality", Path(__file__)))
     told = json.loads((folder / "out" / "quality.json").read_text())
     everything = told["summary"][0]
     assert everything["group"] == "all"
@@ -139,7 +139,7 @@ def test_denoiser_that_breaks_a_frame_is_reported_and_not_averaged_away(folder: 
     assert summary.without_ratio == 2
     assert summary.to_oidn is None
     assert summary.energy_off is None
-    report.write(folder / "out", results, [], origin.here("benchmarks.quality"))
+    report.write(folder / "out", results, [], origin.here("benchmarks.quality", Path(__file__)))
 
 
 def test_flip_of_black_is_nan_and_does_not_end_the_process() -> None:

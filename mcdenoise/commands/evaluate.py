@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mcdenoise import exr, metrics
+from mcdenoise.commands import _terminal
 from mcdenoise.errors import FrameError, McdenoiseError
 from mcdenoise.metrics import Image, Scores
 
@@ -54,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             image = _color_of_size(path, reference)
         except McdenoiseError as error:
-            print(f"mcdenoise: {error}", file=sys.stderr)
+            _terminal.report(error)
             exit_code = error.exit_code
         else:
             scores[str(path)] = metrics.measure(image, reference, second_half=second_half)
