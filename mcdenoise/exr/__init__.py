@@ -7,6 +7,7 @@ what it can't keep. What does change: the `type` attribute is written out where 
 may come in another order, and what `_kept` says about DWA.
 """
 
+import ctypes
 import errno
 import logging
 import os
@@ -230,6 +231,7 @@ def _one_line(error: Exception) -> str:
 
 
 _capturing = threading.Lock()
+_C_LIBRARY = ctypes.CDLL(None if os.name == "posix" else "ucrtbase")
 
 
 @contextmanager
@@ -248,6 +250,7 @@ def _captured() -> Iterator[list[str]]:
         try:
             yield said
         finally:
+            _C_LIBRARY.fflush(None)  # or it comes out later, where stdout is no terminal
             undo.close()
             kept.seek(0)
             said += kept.read().decode(errors="replace").splitlines()
@@ -267,6 +270,8 @@ def _write_whole(path: Path, file: Any) -> None:
             part.unlink(missing_ok=True)
     except OSError as error:
         raise ExrError(f"{path}: can't be written: {error.strerror}; {_cure(error)}") from error
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise ExrError(f"{path}: can't be written: {_one_line(error)}; please report this file") from error
 
 
 def _cure(error: OSError) -> str:

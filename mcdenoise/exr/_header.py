@@ -99,9 +99,9 @@ def _refuse_unhandled(path: Path, flags: int, header: _Attributes) -> None:
     if header.get("type", b"").startswith(b"deep"):
         _refuse_deep(path)
     channels = _channels(header["channels"])
-    if {"RY", "BY"} & {channel.name.rpartition(".")[2] for channel in channels}:
-        raise ExrError(f"{path}: luminance-chroma (Y, RY, BY) isn't handled; convert it to R, G, B first")
     if subsampled := [channel.name for channel in channels if channel.sampling != (1, 1)]:
+        if {"RY", "BY"} & {name.rpartition(".")[2] for name in subsampled}:
+            raise ExrError(f"{path}: luminance-chroma (Y, RY, BY) isn't handled; convert it to R, G, B first")
         raise ExrError(
             f"{path}: subsampled channels ({ascii(subsampled)[1:-1]}) aren't handled; write them whole"
         )
