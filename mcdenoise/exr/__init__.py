@@ -7,15 +7,15 @@ what it can't keep. What does change: the `type` attribute is written out where 
 may come in another order, and what `_kept` says about DWA.
 """
 
-import ctypes
 import errno
+import io
 import logging
 import os
 import socket
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -222,7 +222,7 @@ def _library_parts(path: Path, stream: BinaryIO, headers_only: bool) -> Sequence
     except (RuntimeError, ValueError, TypeError) as error:
         raise ExrError(f"{path}: {DAMAGED} ({_one_line(error)})") from error
     if said:
-        log.debug("%s: %s", path, "".join(said))
+        log.debug("%s: %s", path, "; ".join(said))
     return parts
 
 
@@ -231,29 +231,27 @@ def _one_line(error: Exception) -> str:
 
 
 _capturing = threading.Lock()
-_C_LIBRARY = ctypes.CDLL(None if os.name == "posix" else "ucrtbase")
 
 
 @contextmanager
 def _captured() -> Iterator[list[str]]:
-    """Keep what OpenEXR's C++ code prints about damaged files off the terminal.
+    """Keep what OpenEXR says about damaged files off the terminal; the lines are there after the block.
 
-    It writes to the process's descriptors 1 and 2; whatever other threads print in the meantime goes with it.
+    The binding prints to Python's stdout, the C++ code under it to descriptor 2. What other threads write
+    there in the meantime goes with it.
     """
     said: list[str] = []
-    with _capturing, tempfile.TemporaryFile() as kept, ExitStack() as undo:
-        for descriptor in (1, 2):
-            saved = os.dup(descriptor)
-            undo.callback(os.close, saved)
-            undo.callback(os.dup2, saved, descriptor)
-            os.dup2(kept.fileno(), descriptor)
+    printed = io.StringIO()
+    with _capturing, tempfile.TemporaryFile() as kept, redirect_stdout(printed):
+        stderr = os.dup(2)
+        os.dup2(kept.fileno(), 2)
         try:
             yield said
         finally:
-            _C_LIBRARY.fflush(None)  # or it comes out later, where stdout is no terminal
-            undo.close()
+            os.dup2(stderr, 2)
+            os.close(stderr)
             kept.seek(0)
-            said += kept.read().decode(errors="replace").splitlines()
+            said += printed.getvalue().splitlines() + kept.read().decode(errors="replace").splitlines()
 
 
 def _write_whole(path: Path, file: Any) -> None:
