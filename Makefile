@@ -10,7 +10,7 @@ VALIDATION  ?= pairs/validation
 OUT         ?= runs
 
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt \
        $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
