@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
+from mcdenoise.errors import NoInputError
+
 PACKAGES = ("numpy", "torch", "pyoidn", "scikit-image", "flip-evaluator", "OpenEXR")
 
 
@@ -27,13 +29,19 @@ class Origin:
 
 
 def here(module: str, model: Path) -> Origin:
-    """The origin of what `python -m MODULE` is measuring now."""
+    """The origin of what `python -m MODULE` is about to measure.
+
+    Raises:
+        NoInputError: there is no such model file.
+    """
+    if not model.is_file():
+        raise NoInputError(f"--model {model}: no such file; name a .safetensors file")
     return Origin(
         command=f"python -m {module} {shlex.join(sys.argv[1:])}",
         revision=_revision(),
         model=f"{model.name}, sha256 {hashlib.sha256(model.read_bytes()).hexdigest()[:16]}",
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        machine=f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
+        machine=f"{_processor()}, {os.cpu_count()} cores, {platform.system()}{_thread_limit()}",
         versions={"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
     )
 
@@ -56,6 +64,12 @@ def _revision() -> str:
         cwd=Path(__file__).parent,
     )
     return told.stdout.strip() or "unknown"
+
+
+def _thread_limit() -> str:
+    """It holds for torch and not for OIDN, so a speed measured under it is no fair one."""
+    limit = os.environ.get("OMP_NUM_THREADS")
+    return f", OMP_NUM_THREADS={limit}" if limit else ""
 
 
 def _processor() -> str:

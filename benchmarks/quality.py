@@ -30,11 +30,12 @@ def main() -> int:
     """The command line."""
     arguments = _arguments()
     try:
-        found, left_out = validation.cases(arguments.folder)
+        where = origin.here("benchmarks.quality", arguments.model)
+        found, remarks = validation.cases(arguments.folder)
         chosen = choose(found, arguments.frames)
         denoise = _denoiser(arguments.model, arguments.device)
         results = list(measure_all(tqdm(chosen, unit="frame"), denoise, pictures_to=arguments.out))
-        report.write(arguments.out, results, left_out, origin.here("benchmarks.quality", arguments.model))
+        report.write(arguments.out, results, remarks, where)
     except McdenoiseError as error:
         print(f"benchmarks.quality: {error}", file=sys.stderr)
         return error.exit_code

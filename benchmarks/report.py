@@ -68,15 +68,15 @@ def summarize(results: list[Result]) -> list[Summary]:
     return [_summary(name, members) for name, members in groups.items()]
 
 
-def write(folder: Path, results: list[Result], left_out: list[str], where: Origin) -> None:
+def write(folder: Path, results: list[Result], remarks: list[str], where: Origin) -> None:
     """Write quality.md and quality.json into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "quality.md").write_text(as_markdown(results, left_out, where), encoding="utf-8")
-    (folder / "quality.json").write_text(as_json(results, left_out, where), encoding="utf-8")
+    (folder / "quality.md").write_text(as_markdown(results, remarks, where), encoding="utf-8")
+    (folder / "quality.json").write_text(as_json(results, remarks, where), encoding="utf-8")
 
 
-def as_markdown(results: list[Result], left_out: list[str], where: Origin) -> str:
-    """Origin, summary, a table of all frames, and what was left out."""
+def as_markdown(results: list[Result], remarks: list[str], where: Origin) -> str:
+    """Origin, summary, a table of all frames, and what is to be said about the work."""
     return "\n".join(
         [
             "# Quality\n",
@@ -87,19 +87,19 @@ def as_markdown(results: list[Result], left_out: list[str], where: Origin) -> st
             "",
             *_frame_table(results),
             "",
-            *(f"Left out: {line}" for line in left_out),
+            *(f"- {line}" for line in remarks),
         ]
     )
 
 
-def as_json(results: list[Result], left_out: list[str], where: Origin) -> str:
+def as_json(results: list[Result], remarks: list[str], where: Origin) -> str:
     """The same numbers, unrounded."""
     return json.dumps(
         {
             "origin": asdict(where),
             "summary": [asdict(summary) for summary in summarize(results)],
             "frames": [_frame_record(result) for result in results],
-            "left_out": left_out,
+            "remarks": remarks,
         },
         indent=1,
         allow_nan=False,

@@ -54,8 +54,8 @@ def main() -> int:
     """The command line."""
     arguments = _arguments()
     try:
-        timings = measure(arguments)
         where = origin.here("benchmarks.speed", arguments.model)
+        timings = measure(arguments)
     except McdenoiseError as error:
         print(f"benchmarks.speed: {error}", file=sys.stderr)
         return error.exit_code

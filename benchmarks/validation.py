@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from mcdenoise.frame import Frame
 
 REFERENCE_SPP = 256  # a half of at least so many is a reference, not work
 # Header attribute -> its type: what pairs are grouped by.
-ATTRIBUTES = {"scene": str, "view": int, "spp": int, "filter": str, "seed": int}
+ATTRIBUTES = {"scene": str, "view": int, "spp": int, "filter": str}
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Pair:
     view: int
     spp: int
     filter: str
-    seed: int
+    seeds: frozenset[int]
 
     @property
     def view_key(self) -> tuple[str, int, str]:
@@ -48,28 +49,30 @@ class Case:
 
 
 def cases(folder: Path) -> tuple[list[Case], list[str]]:
-    """All cases of `folder`, sorted by name, and a line for each pair or view that was left out.
+    """All cases of `folder`, sorted by name, and a remark on each pair that was left out or is in doubt.
 
     Raises:
         NoInputError: there is no folder, or no case in it.
     """
     if not folder.is_dir():
         raise NoInputError(f"{folder}: no such folder; render pairs into it with `mcdenoise render`")
-    pairs, left_out = _pairs(sorted(folder.rglob("*.a.exr")))
+    pairs, remarks = _pairs(sorted(folder.rglob("*.a.exr")))
     found: list[Case] = []
     for key, group in itertools.groupby(
         sorted(pairs, key=lambda p: (p.view_key, p.spp)), lambda p: p.view_key
     ):
         *work, reference = group
         if reference.spp < REFERENCE_SPP:
-            left_out.append(f"{key[0]} view {key[1]} {key[2]}: no pair of {REFERENCE_SPP} spp or more a half")
+            remarks.append(f"{key[0]} view {key[1]} {key[2]}: no pair of {REFERENCE_SPP} spp or more a half")
             continue
         found += [Case(pair, reference) for pair in work if pair.spp < REFERENCE_SPP]
+        remarks += [f"{pair.first.name}: shares a seed with its reference; render one with another --seed"
+                    for pair in work if pair.seeds & reference.seeds]  # fmt: skip
     if not found:
         raise NoInputError(
-            f"{folder}: no pair with a reference; {'; '.join(left_out) or 'no NAME.a.exr there'}"
+            f"{folder}: no pair with a reference; {'; '.join(remarks) or 'no NAME.a.exr there'}"
         )
-    return sorted(found, key=lambda case: case.name), left_out
+    return sorted(found, key=lambda case: case.name), remarks
 
 
 def mean_frame(pair: Pair) -> Frame:
@@ -81,13 +84,13 @@ def mean_frame(pair: Pair) -> Frame:
 
 
 def _pairs(firsts: Iterable[Path]) -> tuple[list[Pair], list[str]]:
-    pairs, left_out = [], []
+    pairs, remarks = [], []
     for first in firsts:
         try:
             pairs.append(_pair(first))
         except McdenoiseError as error:
-            left_out.append(str(error))
-    return pairs, left_out
+            remarks.append(str(error))
+    return pairs, remarks
 
 
 def _pair(first: Path) -> Pair:
@@ -96,16 +99,17 @@ def _pair(first: Path) -> Pair:
     if one.size != other.size:
         raise FrameError(f"{second}: is {other.size}, its first half {one.size}; render both again")
     values = {name: _attribute(one, name, first) for name in ATTRIBUTES}
-    for name in ("scene", "view", "spp", "filter"):
-        if _attribute(other, name, second) != values[name]:
+    for name, value in values.items():
+        if _attribute(other, name, second) != value:
             raise FrameError(f"{second}: mcdenoise.{name} isn't that of {first.name}; render both again")
-    if _attribute(other, "seed", second) == values["seed"]:
+    seeds = frozenset(_attribute(frame, "seed", path) for frame, path in ((one, first), (other, second)))
+    if len(seeds) < 2:
         raise FrameError(f"{second}: has the seed of {first.name}; halves must be independent")
-    return Pair(first, second, **values)  # type: ignore[arg-type]
+    return Pair(first, second, seeds=seeds, **values)
 
 
-def _attribute(frame: Frame, name: str, path: Path) -> str | int | float:
+def _attribute(frame: Frame, name: str, path: Path) -> Any:
     value = frame.attributes.get(f"mcdenoise.{name}")
-    if value is None or not isinstance(value, ATTRIBUTES[name]):
+    if not isinstance(value, ATTRIBUTES.get(name, int)):
         raise FrameError(f"{path}: no attribute mcdenoise.{name}; render it with `mcdenoise render`")
     return value

@@ -50,33 +50,42 @@ def folder(tmp_path: Path, noisy_frame: Callable[..., Frame]) -> Path:
 
 
 def test_pair_with_most_spp_is_the_reference_of_all_others(folder: Path) -> None:
-    cases, left_out = validation.cases(folder)
+    cases, remarks = validation.cases(folder)
     assert [case.name for case in cases] == ["ball.v000.16spp.box", "ball.v000.4spp.box"]
     assert {case.reference.spp for case in cases} == {1024}
-    assert left_out == []
+    assert remarks == []
 
 
-def test_pair_of_another_filter_is_left_out_without_a_reference_of_its_own(
+def test_pair_of_another_filter_is_remarks_without_a_reference_of_its_own(
     folder: Path, noisy_frame: Callable[..., Frame]
 ) -> None:
     write_pair(folder, noisy_frame, spp=2, seed=50, pixel_filter="gaussian")
-    cases, left_out = validation.cases(folder)
+    cases, remarks = validation.cases(folder)
     assert len(cases) == 2
-    assert left_out == ["ball view 0 gaussian: no pair of 256 spp or more a half"]
+    assert remarks == ["ball view 0 gaussian: no pair of 256 spp or more a half"]
 
 
-def test_halves_of_one_seed_are_left_out_and_named(folder: Path, noisy_frame: Callable[..., Frame]) -> None:
+def test_halves_of_one_seed_are_remarks_and_named(folder: Path, noisy_frame: Callable[..., Frame]) -> None:
     write_pair(folder, noisy_frame, spp=4, seed=90, same_seed=True)
-    cases, left_out = validation.cases(folder)
+    cases, remarks = validation.cases(folder)
     assert len(cases) == 2
-    assert "ball.v000.4spp.box.b.exr: has the seed of" in left_out[0]
+    assert "ball.v000.4spp.box.b.exr: has the seed of" in remarks[0]
 
 
-def test_pair_without_its_second_half_is_left_out_and_named(folder: Path) -> None:
+def test_pair_without_its_second_half_is_remarks_and_named(folder: Path) -> None:
     (folder / "ball.v000.2spp.box.b.exr").unlink()
-    cases, left_out = validation.cases(folder)
+    cases, remarks = validation.cases(folder)
     assert [case.name for case in cases] == ["ball.v000.16spp.box"]
-    assert "ball.v000.2spp.box.b.exr: no such file" in left_out[0]
+    assert "ball.v000.2spp.box.b.exr: no such file" in remarks[0]
+
+
+def test_work_that_shares_a_seed_with_its_reference_is_remarked(
+    folder: Path, noisy_frame: Callable[..., Frame]
+) -> None:
+    write_pair(folder, noisy_frame, spp=4, seed=21)  # the reference has 20 and 21
+    cases, remarks = validation.cases(folder)
+    assert len(cases) == 3
+    assert [line.split(": ")[0] for line in remarks] == ["ball.v000.4spp.box.a.exr"]
 
 
 @pytest.mark.parametrize("there_is_a_folder", [True, False])
@@ -103,12 +112,12 @@ def test_frames_are_chosen_by_pattern_and_a_pattern_that_fits_none_is_an_error(f
 def test_clean_picture_wins_over_noise_and_oidn_and_the_report_says_so(
     folder: Path, noisy_frame: Callable[..., Frame]
 ) -> None:
-    cases, left_out = validation.cases(folder)
+    cases, remarks = validation.cases(folder)
     clean = noisy_frame(0, size=SIZE, sigma=0)
     # A little off, for the exact picture can come out below zero against two noisy halves.
     ours = replace(clean, planes={**clean.planes, "color": clean.color * np.float32(1.02)})
     results = list(quality.measure_all(cases, lambda _: ours, pictures_to=folder / "out"))
-    report.write(folder / "out", results, left_out, origin.here("benchmarks.quality", Path(__file__)))
+    report.write(folder / "out", results, remarks, origin.here("benchmarks.quality", Path(__file__)))
     told = json.loads((folder / "out" / "quality.json").read_text())
     everything = told["summary"][0]
     assert everything["group"] == "all"

@@ -1,6 +1,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -54,19 +55,18 @@ def test_program_that_fails_is_one_error_with_its_last_words() -> None:
         speed._execute([sys.executable, "-c", code])
 
 
+@pytest.mark.parametrize("missing", ["model", "work"])
 @pytest.mark.parametrize("benchmark", [quality, speed])
 def test_missing_input_is_one_line_and_exit_code_3(
-    benchmark: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    benchmark: ModuleType,
+    missing: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    words = [
-        "benchmark",
-        str(tmp_path / "none"),
-        "--model",
-        "none.safetensors",
-        "--out",
-        str(tmp_path / "out"),
-    ]
-    monkeypatch.setattr(sys, "argv", words)
+    model = Path(__file__) if missing == "work" else tmp_path / "none.safetensors"
+    words = ["benchmark", tmp_path / "none", "--model", model, "--out", tmp_path / "out"]
+    monkeypatch.setattr(sys, "argv", [str(word) for word in words])
     assert benchmark.main() == 3
     assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "out").exists()
