@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _terminal.report(error)
         return error.exit_code
     except KeyboardInterrupt:
-        _terminal.say("mcdenoise: stopped", sys.stderr)
+        _terminal.complain("stopped")
         return 128 + signal.SIGINT
     except BrokenPipeError:  # `mcdenoise ... | head`: whoever reads has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -4,7 +4,6 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
 
 from tqdm import tqdm
 
@@ -13,15 +12,20 @@ from mcdenoise.errors import McdenoiseError
 log = logging.getLogger(__name__)
 
 
-def say(text: str, stream: TextIO | None = None) -> None:
+def say(text: str) -> None:
     """Print and flush, so that a closed pipe shows here and not at exit."""
-    print(text, file=stream or sys.stdout, flush=True)
+    print(text, flush=True)
+
+
+def complain(text: str) -> None:
+    """One line on stderr, whatever line breaks the text has."""
+    print(f"mcdenoise: {' '.join(text.splitlines())}", file=sys.stderr)
 
 
 def report(error: McdenoiseError) -> None:
-    """One line on stderr; with `-v` the traceback before it."""
+    """An error in one line; with `-v` the traceback before it."""
     log.debug("%s", type(error).__name__, exc_info=error)
-    say(f"mcdenoise: {' '.join(str(error).splitlines())}", sys.stderr)
+    complain(str(error))
 
 
 @contextmanager

@@ -4,8 +4,9 @@ import argparse
 import os
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from mcdenoise import __version__, sequence
 from mcdenoise.commands import _terminal
-from mcdenoise.errors import ExrError, McdenoiseError, ModelError, NoInputError, UsageError
+from mcdenoise.errors import ExrError, McdenoiseError, NoInputError, UsageError
 from mcdenoise.frame import PLANES, Frame
 
 if TYPE_CHECKING:
     from mcdenoise.engine import Denoiser
+    from mcdenoise.exr import Picture
     from mcdenoise.layouts import Layout
 
 HELP = "denoise frames (the default verb)"
@@ -97,11 +99,9 @@ def _target(frame: Path, output: str | None) -> Path:
 
 
 def _attempt(work: Callable[[], None]) -> McdenoiseError | None:
-    """Do the work for one frame; what goes wrong is reported and returned. A bad model stops everything."""
+    """Do the work for one frame; what goes wrong is reported and returned."""
     try:
         work()
-    except ModelError:
-        raise
     except McdenoiseError as error:
         _terminal.report(error)
         return error
@@ -141,12 +141,17 @@ def _check_folder(folder: Path) -> None:
 
 
 def _denoise_all(jobs: Sequence[Job], arguments: argparse.Namespace) -> dict[Job, McdenoiseError | None]:
+    """The failures, frame by frame; without a model nothing is possible, so that error isn't caught here."""
+    from mcdenoise import exr
+
+    with ThreadPoolExecutor(1) as background:  # the first frame decodes while torch is imported
+        reads = deque([background.submit(exr.read, jobs[0].source).result])
+        denoiser = _load(arguments)
+    reads += [partial(exr.read, job.source) for job in jobs[1:]]
     failures = {}
-    with ThreadPoolExecutor(1) as background:  # torch is imported while the first frame decodes
-        denoiser = background.submit(_load, arguments)
-        for number, job in enumerate(jobs, 1):
-            label = f"{job.source.name} ({number}/{len(jobs)})"
-            failures[job] = _attempt(partial(_denoise, job, denoiser, arguments, label))
+    for number, job in enumerate(jobs, 1):
+        label = f"{job.source.name} ({number}/{len(jobs)})"
+        failures[job] = _attempt(partial(_denoise, job, reads.popleft(), denoiser, arguments, label))
     return failures
 
 
@@ -156,18 +161,20 @@ def _load(arguments: argparse.Namespace) -> "Denoiser":
     return Denoiser(arguments.model, device=arguments.device, tile=arguments.tile)
 
 
-def _denoise(job: Job, denoiser: "Future[Denoiser]", arguments: argparse.Namespace, label: str) -> None:
+def _denoise(
+    job: Job, read: Callable[[], "Picture"], denoiser: "Denoiser", arguments: argparse.Namespace, label: str
+) -> None:
     from mcdenoise import exr
 
     start = time.perf_counter()
-    picture = exr.read(job.source)
+    picture = read()
     layout = picture.layout
     noisy = exr.frame(picture, layout)
     with _terminal.tile_bar(label, quiet=arguments.quiet) as advance:
-        clean = denoiser.result()(noisy, strength=arguments.strength, on_tile=advance)
+        clean = denoiser(noisy, strength=arguments.strength, on_tile=advance)
     made_by = {
         "mcdenoise.version": __version__,
-        "mcdenoise.model": denoiser.result().model_name,
+        "mcdenoise.model": denoiser.model_name,
         "mcdenoise.strength": arguments.strength,
     }
     exr.write(job.target, picture, {layout.planes["color"]: clean.color}, made_by)
@@ -180,7 +187,7 @@ def _summary(job: Job, layout: "Layout", clean: Frame, seconds: float) -> str:
     taken = ", ".join(f"{name} {_layer(layout, name)}" for name in PLANES)
     parts = [f"{job.source} -> {job.target}: {taken}", f"{seconds:.1f} s"]
     if replaced := clean.attributes.get("mcdenoise.replaced"):
-        parts.append(f"{replaced} values were replaced (NaN, Inf or negative)")
+        parts.append(f"{replaced} pixels of NaN or Inf were replaced")
     if layout.others:
         parts.append(f"not denoised: {', '.join(layout.others)}")
     return "; ".join(parts)
@@ -198,22 +205,16 @@ def _exit_code(failures: Sequence[McdenoiseError]) -> int:
 
 
 def _strength(text: str) -> float:
-    strength = _number(text, float)
+    try:
+        strength = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't a number") from error
     if not 0 <= strength <= 1:
         raise argparse.ArgumentTypeError(f"{text} isn't from 0 to 1")
     return strength
 
 
 def _pixels(text: str) -> int:
-    pixels = _number(text, int)
-    if pixels < 1:
-        raise argparse.ArgumentTypeError(f"{text} isn't a number of pixels, 1 or more")
-    return int(pixels)
-
-
-def _number(text: str, kind: type) -> float:
-    try:
-        number: float = kind(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} isn't a number") from error
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't a number of pixels, 1 or more")
+    return int(text)

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,14 +128,14 @@ def _windows(part: Description) -> list[str]:
 
 
 def _channels_text(channels: Mapping[str, str]) -> str:
-    """`R G B float, A half`: channels of one type together."""
+    """`R G B half, A float`: channels of one type together."""
     by_kind: dict[str, list[str]] = {}
-    for name, kind in channels.items():
-        by_kind.setdefault(kind, []).append(name)
-    return ", ".join(f"{' '.join(_in_order(names))} {kind}" for kind, names in by_kind.items())
+    for name in _in_order(channels):
+        by_kind.setdefault(channels[name], []).append(name)
+    return ", ".join(f"{' '.join(names)} {kind}" for kind, names in by_kind.items())
 
 
-def _in_order(names: Sequence[str]) -> list[str]:
+def _in_order(names: Iterable[str]) -> list[str]:
     """R before G before B, as people say it; files have them sorted."""
     return sorted(names, key=lambda name: ("RGBAXYZW".find(name.upper()) % 99, name))
 

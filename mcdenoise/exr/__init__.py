@@ -11,7 +11,6 @@ import errno
 import io
 import logging
 import os
-import socket
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import OpenEXR
 
-from mcdenoise import layouts
+from mcdenoise import files, layouts
 from mcdenoise.errors import ExrError, FrameError, NoInputError
 from mcdenoise.exr._header import DAMAGED, Declared, Window, declared
 from mcdenoise.frame import Attribute, Frame, Plane
@@ -255,17 +254,9 @@ def _captured() -> Iterator[list[str]]:
 
 
 def _write_whole(path: Path, file: Any) -> None:
-    """Write beside as `.NAME.HOST.PID.part`, fsync, rename; nothing is left behind on failure."""
-    part = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.part")
     try:
-        try:
-            with part.open("w+b") as stream:
-                file.write(stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with files.whole(path) as part, part.open("wb") as stream:
+            file.write(stream)
     except OSError as error:
         raise ExrError(f"{path}: can't be written: {error.strerror}; {_cure(error)}") from error
     except (RuntimeError, ValueError, TypeError) as error:
