@@ -2,7 +2,7 @@
 
 import resource
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from mcdenoise.__main__ import main
 from mcdenoise.frame import Frame
 
 pytest_plugins = ["halving_engine"]
-pytestmark = pytest.mark.usefixtures("halving_engine")
 
 
 def save(path: Path, *, size: tuple[int, int] = (200, 100)) -> Path:
@@ -79,36 +78,44 @@ def no_rgb(folder: Path) -> Path:
     return folder / "in.exr"
 
 
+# What makes a bad file, the exit code, and how its line goes on after the path.
+BAD = [
+    (no_such_file, 3, "no such file; check the path"),
+    (a_folder, 1, "is a folder; give the frames in it"),
+    (not_an_exr, 1, "not an OpenEXR file; give an .exr file"),
+    (empty, 1, "the file is empty; render or copy it again"),
+    (cut_in_the_header, 1, "damaged or cut off; copy or render it again"),
+    (cut_in_the_offsets, 1, "damaged or cut off; copy or render it again"),
+    (cut_in_the_pixels, 1, "damaged or cut off; copy or render it again"),
+]
+BAD_TO_DENOISE = [
+    (scrambled_pixels, 1, "damaged or cut off; copy or render it again"),
+    (no_rgb, 1, "no R, G, B to denoise; it has: Y"),
+]
+
+
 @pytest.mark.parametrize(
-    ("make", "code", "said"),
-    [
-        (no_such_file, 3, "no such file; check the path"),
-        (a_folder, 1, "is a folder; give the frames in it"),
-        (not_an_exr, 1, "not an OpenEXR file; give an .exr file"),
-        (empty, 1, "the file is empty; render or copy it again"),
-        (cut_in_the_header, 1, "damaged or cut off; copy or render it again"),
-        (cut_in_the_offsets, 1, "damaged or cut off; copy or render it again"),
-        (cut_in_the_pixels, 1, "damaged or cut off; copy or render it again"),
-        (scrambled_pixels, 1, "damaged or cut off; copy or render it again"),
-        (no_rgb, 1, "no R, G, B to denoise; it has: Y"),
-    ],
+    ("verb", "make", "code", "said"),
+    [*(("denoise", *bad) for bad in BAD + BAD_TO_DENOISE), *(("inspect", *bad) for bad in BAD)],
     ids=lambda value: getattr(value, "__name__", None),
 )
-@pytest.mark.parametrize("verb", ["denoise", "inspect"])
+@pytest.mark.usefixtures("halving_engine")
 def test_bad_frame_is_one_line_and_leaves_nothing_behind(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], make: object, code: int, said: str, verb: str
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    verb: str,
+    make: Callable[[Path], Path],
+    code: int,
+    said: str,
 ) -> None:
-    path = make(tmp_path)  # type: ignore[operator]
+    path = make(tmp_path)
     before = content(tmp_path)
-    if verb == "inspect" and make in (no_rgb, scrambled_pixels):
-        pytest.skip("inspect has something to say about it")
 
     assert main([verb, str(path)]) == code
 
     printed = capfd.readouterr()
     assert printed.out == ""
-    if not (verb == "inspect" and make is a_folder):
-        assert printed.err.startswith(f"mcdenoise: {path}: {said}")
+    assert printed.err.startswith(f"mcdenoise: {path}: {said}")
     assert printed.err.count("\n") == 1
     assert content(tmp_path) == before
 
@@ -117,21 +124,40 @@ def content(folder: Path) -> dict[str, bytes | None]:
     return {str(p): None if p.is_dir() else p.read_bytes() for p in folder.rglob("*")}
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e38])
-def test_pixels_that_are_no_radiance_do_not_stop_it(tmp_path: Path, value: float) -> None:
+@pytest.fixture(scope="module")
+def random_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A network of random weights."""
+    import torch
+
+    from mcdenoise import checkpoint, networks
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("model") / "random.safetensors"
+    checkpoint.save_model(path, networks.build("unet", {}), {})
+    return str(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e38, -1.0])
+def test_pixels_that_are_no_radiance_do_not_stop_the_real_network(
+    tmp_path: Path, random_model: str, capsys: pytest.CaptureFixture[str], value: float
+) -> None:
     color = np.ones((3, 7, 3), np.float32)
     color[1, 2] = value
     exr.write_frame(tmp_path / "in.exr", Frame({"color": color}))
 
-    assert main([str(tmp_path / "in.exr")]) == 0
-    assert exr.read_frame(tmp_path / "in_denoised.exr").size == (3, 7)
+    assert main([str(tmp_path / "in.exr"), "--model", random_model]) == 0
+
+    assert np.isfinite(exr.read_frame(tmp_path / "in_denoised.exr").color).all()
+    assert ("1 pixels of NaN or Inf replaced" in capsys.readouterr().out) == (not np.isfinite(value))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 3), (1, 40)])
-def test_tiny_frames_keep_their_size(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_tiny_frames_keep_their_size_through_the_real_network(
+    tmp_path: Path, random_model: str, size: tuple[int, int]
+) -> None:
     save(tmp_path / "in.exr", size=size)
 
-    assert main([str(tmp_path / "in.exr")]) == 0
+    assert main([str(tmp_path / "in.exr"), "--model", random_model]) == 0
     assert exr.read_frame(tmp_path / "in_denoised.exr").size == size
 
 
@@ -160,6 +186,7 @@ def test_folder_that_cannot_be_written_is_refused_before_any_work(
     assert content(tmp_path) == before
 
 
+@pytest.mark.usefixtures("halving_engine")
 def test_file_that_grows_too_large_is_one_line_and_leaves_nothing_behind(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -197,6 +224,7 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
+@pytest.mark.usefixtures("halving_engine")
 def test_full_disk_is_one_line_and_leaves_nothing_behind(
     tmp_path: Path, full_disk: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

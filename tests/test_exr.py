@@ -28,6 +28,11 @@ LOSSLESS = [
 ]
 
 
+def xy(x: int, y: int) -> np.ndarray:
+    """A corner of a window, as the binding wants it."""
+    return np.array([x, y], np.int32)
+
+
 def random_pixels(kind: str, size: tuple[int, int], seed: int = 0) -> np.ndarray:
     """Any bit pattern of the type, NaN and Inf too."""
     count = size[0] * size[1] * np.dtype(TYPES[kind]).itemsize
@@ -59,7 +64,7 @@ def files(draw: st.DrawFn) -> tuple[list[tuple[dict[str, Any], dict[str, np.ndar
     )
     parts = []
     seed = draw(st.integers(0, 99))
-    display = (np.int32([0, 0]), np.int32([draw(st.integers(0, 90)), 9]))  # OpenEXR: one for all parts
+    display = (xy(0, 0), xy(draw(st.integers(0, 90)), 9))  # OpenEXR: one for all parts
     for index in range(draw(st.integers(1, 3))):
         size = (draw(st.integers(1, 40)), draw(st.integers(1, 20)))
         left, top = draw(st.integers(-50, 50)), draw(st.integers(-50, 50))
@@ -70,7 +75,7 @@ def files(draw: st.DrawFn) -> tuple[list[tuple[dict[str, Any], dict[str, np.ndar
             "compression": draw(st.sampled_from(LOSSLESS)),
             "type": OpenEXR.scanlineimage,
             "lineOrder": draw(st.sampled_from([OpenEXR.INCREASING_Y, OpenEXR.DECREASING_Y])),
-            "dataWindow": (np.int32([left, top]), np.int32([left + size[1] - 1, top + size[0] - 1])),
+            "dataWindow": (xy(left, top), xy(left + size[1] - 1, top + size[0] - 1)),
             "displayWindow": display,
             "spp": draw(st.integers(0, 2**31 - 1)),
             "note é": draw(st.text("xyz é", min_size=1)),
@@ -150,8 +155,8 @@ def test_frame_survives_a_file(tmp_path: Path, noisy_frame: Any) -> None:
 
 def test_guides_of_another_window_are_moved_onto_the_color(tmp_path: Path) -> None:
     def window(left: int, top: int, size: tuple[int, int]) -> dict[str, Any]:
-        corners = (np.int32([left, top]), np.int32([left + size[1] - 1, top + size[0] - 1]))
-        return {**PLAIN, "dataWindow": corners, "displayWindow": (np.int32([0, 0]), np.int32([9, 9]))}
+        corners = (xy(left, top), xy(left + size[1] - 1, top + size[0] - 1))
+        return {**PLAIN, "dataWindow": corners, "displayWindow": (xy(0, 0), xy(9, 9))}
 
     depth = np.arange(6, dtype=np.float32).reshape(2, 3) + 1
     color = OpenEXR.Part(window(10, 10, (3, 4)), rgb((3, 4)), "color")
@@ -164,8 +169,8 @@ def test_guides_of_another_window_are_moved_onto_the_color(tmp_path: Path) -> No
 
 
 def test_guides_outside_the_color_are_zero(tmp_path: Path) -> None:
-    far = (np.int32([100, 100]), np.int32([101, 101]))
-    header = {**PLAIN, "displayWindow": (np.int32([0, 0]), np.int32([9, 9]))}
+    far = (xy(100, 100), xy(101, 101))
+    header = {**PLAIN, "displayWindow": (xy(0, 0), xy(9, 9))}
     color = OpenEXR.Part(dict(header), rgb((3, 4)), "color")
     guide = OpenEXR.Part({**header, "dataWindow": far}, {"depth.Z": np.ones((2, 2), np.float32)}, "depth")
     OpenEXR.File([color, guide]).write(str(tmp_path / "in.exr"))
@@ -355,6 +360,11 @@ def test_header_text_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
 def test_missing_file_has_its_own_error(tmp_path: Path) -> None:
     with pytest.raises(NoInputError, match=r"no\.exr: no such file"):
         exr.read(tmp_path / "no.exr")
+
+
+def test_folder_is_refused_as_one(tmp_path: Path) -> None:
+    with pytest.raises(ExrError, match=r": is a folder; give the frames in it"):
+        exr.read(tmp_path)
 
 
 def test_mipmaps_are_refused(shared_assets: Path) -> None:

@@ -16,8 +16,8 @@ def file(tmp_path: Path) -> Path:
     header = {
         "type": OpenEXR.scanlineimage,
         "compression": OpenEXR.PIZ_COMPRESSION,
-        "dataWindow": (np.int32([-2, -1]), np.int32([1, 1])),
-        "displayWindow": (np.int32([0, 0]), np.int32([9, 9])),
+        "dataWindow": (np.array([-2, -1], np.int32), np.array([1, 1], np.int32)),
+        "displayWindow": (np.array([0, 0], np.int32), np.array([9, 9], np.int32)),
         "spp": 8,
         "manifest": "x" * 500,
     }

@@ -118,8 +118,6 @@ def _check(job: Job, *, force: bool) -> None:
     """
     if not job.source.exists():
         raise NoInputError(f"{job.source}: no such file; check the path")
-    if job.source.is_dir():
-        raise ExrError(f"{job.source}: is a folder; give the frames in it ({job.source}/*.exr)")
     if job.target.exists():
         if job.target.samefile(job.source):
             raise UsageError(f"{job.target}: would overwrite its own input; choose another name with -o")
@@ -187,7 +185,7 @@ def _summary(job: Job, layout: "Layout", clean: Frame, seconds: float) -> str:
     taken = ", ".join(f"{name} {_layer(layout, name)}" for name in PLANES)
     parts = [f"{job.source} -> {job.target}: {taken}", f"{seconds:.1f} s"]
     if replaced := clean.attributes.get("mcdenoise.replaced"):
-        parts.append(f"{replaced} pixels of NaN or Inf were replaced")
+        parts.append(f"{replaced} pixels of NaN or Inf replaced")
     if layout.others:
         parts.append(f"not denoised: {', '.join(layout.others)}")
     return "; ".join(parts)

@@ -81,8 +81,10 @@ def read(path: Path, *, headers_only: bool = False) -> Picture:
             parts = _library_parts(path, stream, headers_only)
     except FileNotFoundError as error:
         raise NoInputError(f"{path}: no such file; check the path") from error
+    except IsADirectoryError as error:
+        raise ExrError(f"{path}: is a folder; give the frames in it ({path}/*.exr)") from error
     except OSError as error:
-        raise ExrError(f"{path}: can't be read: {error.strerror or error}") from error
+        raise ExrError(f"{path}: can't be read: {error.strerror}; check its rights and its disk") from error
     if len(parts) != len(heads):
         raise ExrError(f"{path}: {DAMAGED}")
     return Picture(path, tuple(_part(d, p, headers_only) for d, p in zip(heads, parts, strict=True)))
