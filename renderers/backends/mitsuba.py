@@ -22,6 +22,8 @@ FILTERS = ("box", "gaussian", "tent", "mitchell")
 # Channels of the `aov` integrator in the order asked for, after R G B.
 AOVS = "albedo:albedo,normal:sh_normal,depth:depth"
 MAX_DEPTH = 16
+# Paths in flight: 2 GiB or so of Dr.Jit's memory.
+PASS_SAMPLES = 2**22
 
 _PROBE = f"""
 import mitsuba as mi
@@ -133,14 +135,19 @@ class MitsubaScene:
         if key not in self._sensors:
             self._sensors[key] = self._sensor(shot)
             self._aim(self._sensors[key])
-        sensor = self._sensors[key]
+        image = np.zeros((shot.height, shot.width, 10), np.float64)
+        for number, spp in enumerate(_passes(shot)):
+            image += spp / shot.spp * self._render_pass(self._sensors[key], spp, _pass_seed(shot.seed, number))
+        return _frame(image.astype(np.float32), has_negative_lobes=shot.filter == "mitchell")
+
+    def _render_pass(self, sensor: Any, spp: int, seed: int) -> np.ndarray:
         try:
             image = self._mi.render(
-                self._scene, sensor=sensor, integrator=self._integrator, spp=shot.spp, seed=shot.seed
+                self._scene, sensor=sensor, integrator=self._integrator, spp=spp, seed=seed
             )
         except RuntimeError as error:
             raise SceneError(f"{self.name}: Mitsuba can't render it: {' '.join(str(error).split())}") from error
-        return _frame(np.array(image, np.float32), has_negative_lobes=shot.filter == "mitchell")
+        return np.array(image)
 
     def _aim(self, sensor: Any) -> None:
         # Through `traverse`, so that Dr.Jit takes the camera as data and keeps its compiled kernel.
@@ -156,6 +163,17 @@ class MitsubaScene:
             {"type": "perspective", "fov": self._fov, "film": film, "sampler": {"type": "independent"},
              "near_clip": 1e-3, "far_clip": 1e5}
         )  # fmt: skip
+
+
+def _passes(shot: Shot) -> list[int]:
+    """The samples of each pass, so that no pass holds more than `PASS_SAMPLES` paths in memory at once."""
+    most = max(PASS_SAMPLES // (shot.width * shot.height), 1)
+    return [most] * (shot.spp // most) + ([shot.spp % most] if shot.spp % most else [])
+
+
+def _pass_seed(seed: int, number: int) -> int:
+    """32 bits that differ from seed to seed and from pass to pass."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
 def _matrix(sensor: Any) -> np.ndarray:

@@ -1,0 +1,102 @@
+"""Models and training states in safetensors files: weights and the recipe that rebuilds the network, no pickle."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from mcdenoise import files, networks
+from mcdenoise.errors import McdenoiseError, ModelError
+from mcdenoise.networks._contract import Denoising
+
+VERSION = 1
+KEY = "mcdenoise"
+# Shipped models by name.
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network that is ready to run, and the card of how it came about."""
+
+    name: str
+    network: Denoising
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+
+def save_model(path: Path, network: Denoising, card: Mapping[str, Any]) -> None:
+    """Write weights, recipe and card.
+
+    Raises:
+        ModelError: the file can't be written.
+    """
+    name = type(network).__module__.rsplit(".", 1)[-1]
+    about = {"version": VERSION, "network": name, "recipe": network.recipe, "card": dict(card)}
+    weights = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    write(path, weights, about)
+
+
+def load_model(model: str | Path) -> Model:
+    """A model by the name of a shipped one, or from a file.
+
+    Raises:
+        ModelError: there is no such model, or the file is damaged, of another kind, or newer than this program.
+    """
+    path = _path(model)
+    weights, about = read(path)
+    try:
+        network = networks.build(about["network"], about["recipe"])
+        network.load_state_dict(weights)
+    except (KeyError, TypeError, ValueError, RuntimeError, McdenoiseError) as error:
+        raise ModelError(f"{path}: not a mcdenoise model: {str(error).splitlines()[0]}") from error
+    network.eval()
+    return Model(path.stem, network, about.get("card", {}))
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    """Write tensors and what is said about them, whole or not at all; the same content gives the same bytes.
+
+    Raises:
+        ModelError: the file can't be written.
+    """
+    # One JSON value, because safetensors orders several metadata keys at random.
+    metadata = {KEY: json.dumps(about, sort_keys=True)}
+    try:
+        with files.whole(path) as part:
+            safetensors.torch.save_file(dict(tensors), part, metadata=metadata)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ModelError(f"{path}: can't write: {error}; free some space or choose another folder") from error
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a file of ours, and what is said about them.
+
+    Raises:
+        ModelError: there is no such file, or it is damaged, of another kind, or newer than this program.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = (file.metadata() or {}).get(KEY)
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ModelError(f"{path}: can't read this model: {error}") from error
+    if metadata is None:
+        raise ModelError(f"{path}: a safetensors file, but not one of mcdenoise")
+    about = json.loads(metadata)
+    if about.get("version", 0) > VERSION:
+        raise ModelError(f"{path}: format version {about['version']}, this program reads {VERSION}; update mcdenoise")
+    return tensors, about
+
+
+def _path(model: str | Path) -> Path:
+    shipped = {path.stem: path for path in sorted(WEIGHTS.glob("*.safetensors"))}
+    if str(model) in shipped:
+        return shipped[str(model)]
+    if not Path(model).is_file():
+        raise ModelError(f"{model}: no such model; shipped are: {', '.join(shipped) or 'none'}; or give a file")
+    return Path(model)

@@ -1,0 +1,83 @@
+"""`mcdenoise train`: noisy pairs in, model out."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from mcdenoise import config
+from mcdenoise.commands._terminal import say
+from mcdenoise.errors import UsageError
+from mcdenoise.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from mcdenoise.dataset import Pair
+    from mcdenoise.trainer import Report
+
+HELP = "train a model on pairs of noisy frames (Noise2Noise)"
+EXAMPLES = """examples:
+  mcdenoise train pairs/ -o show.safetensors --steps 20000
+  mcdenoise train pairs/ -o show.safetensors --config show.toml
+  tensorboard --logdir show.run
+Run it again to go on where it was stopped: the state is kept in show.run/."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `train`."""
+    parser.add_argument("pairs", type=Path, metavar="PAIRS/", help="folder of NAME.a.exr and NAME.b.exr")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.safetensors", help="what to write")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    config.add_arguments(parser, TrainSettings)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, or go on training."""
+    settings = config.resolve(TrainSettings, arguments)
+    out: Path = arguments.output
+    if out.suffix != ".safetensors":
+        raise UsageError(f"{out}: a model's name ends in .safetensors")
+    if not out.absolute().parent.is_dir():
+        raise UsageError(f"{out.parent}: no such folder; make it first")
+
+    from mcdenoise import losses, trainer
+
+    losses.find(settings.loss, is_target_noisy=True)  # before any work
+    pairs = _load(arguments.pairs, quiet=arguments.quiet)
+    first = trainer.first_step(out)
+    with tqdm(total=settings.steps, initial=first, unit="step", disable=arguments.quiet or None) as bar:
+        trainer.train(settings, pairs, out, report=_reporter(bar))
+    say(f"{out}: trained on {len(pairs)} pairs; log in {trainer.run_folder(out)}")
+    return 0
+
+
+def _load(folder: Path, *, quiet: bool) -> "list[Pair]":
+    from mcdenoise import dataset
+
+    with tqdm(unit="pair", desc="reading pairs", leave=False, disable=quiet or None) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        pairs, left_out = dataset.load(folder, progress=progress)
+    for line in left_out:
+        say(f"left out: {line}", sys.stderr)
+    return pairs
+
+
+def _reporter(bar: "tqdm[None]") -> "Callable[[Report], None]":
+    smooth: list[float] = []
+
+    def report(now: "Report") -> None:
+        smooth.append(now.loss)
+        del smooth[:-100]
+        bar.set_postfix(loss=f"{sum(smooth) / len(smooth):.4f}", pairs_s=f"{now.pairs_per_second:.1f}", refresh=False)
+        bar.update(now.step - bar.n)
+        if now.relmse is not None:
+            bar.write(f"step {now.step}: held-out scenes: relMSE {now.relmse:.4f}, PSNR {now.psnr:.2f} dB "
+                      "(against the other noisy half)", file=sys.stderr)  # fmt: skip
+
+    return report

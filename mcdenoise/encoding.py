@@ -1,0 +1,136 @@
+"""Frame <-> tensors, for the trainer and the engine both: exposure, curves, guides, and the policy for NaN."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mcdenoise.frame import GUIDES, PLANES, Frame, Plane
+
+# Guides as the network gets them: albedo, normal, depth, then a mask per guide that says it is there.
+GUIDE_CHANNELS = sum(PLANES[name] for name in GUIDES) + len(GUIDES)
+# An exposed radiance beyond this is a firefly for any curve; it also keeps float16 away from its end (65504).
+RADIANCE_LIMIT = 6e4
+KEY = 0.18
+BIN = 16
+# Luminance weights of linear Rec. 709.
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What a network is fed, n c h w: exposed scene-linear radiance, guides in -1..1, and the exposure used."""
+
+    color: Float[Tensor, "n 3 h w"]
+    guides: Float[Tensor, "n g h w"]
+    exposure: float
+    replaced: int
+
+
+def encode(frame: Frame) -> Encoded:
+    """A frame as a batch of one, exposed, on the CPU."""
+    color, replaced = finite(frame.color)
+    scale = exposure(color)
+    exposed = np.clip(color * scale, -RADIANCE_LIMIT, RADIANCE_LIMIT)
+    return Encoded(tensor(exposed), tensor(guides(frame.planes, frame.size)), scale, replaced)
+
+
+def decode(color: Float[Tensor, "1 3 h w"], scale: float) -> Plane:
+    """The network's radiance without the exposure, h w 3."""
+    return np.ascontiguousarray((color[0].permute(1, 2, 0).float().cpu().numpy() / scale), np.float32)
+
+
+def tensor(plane: Plane) -> Float[Tensor, "1 c h w"]:
+    """h w c as 1 c h w."""
+    return torch.from_numpy(np.ascontiguousarray(plane.transpose(2, 0, 1), np.float32))[None]
+
+
+def exposure(color: Plane) -> float:
+    """The factor that brings the log-average luminance of `color` to 0.18; 1 for a black picture.
+
+    Averaged over bins of 16x16 pixels first, so that noise, most of it dark with rare bright pixels, doesn't
+    lower the logarithm's mean; a bin counts at most 1000 times the median, so that a firefly doesn't raise it.
+
+    Source: the auto-exposure documented for Open Image Denoise's HDR filter; the bound is ours.
+    """
+    luminance = np.maximum(color, 0) @ LUMINANCE
+    means = _bin_means(luminance)
+    lit = means[means > 1e-8]
+    if lit.size == 0:
+        return 1.0
+    lit = np.minimum(lit, 1000 * np.median(lit))
+    return float(KEY / np.exp(np.mean(np.log(lit))))
+
+
+def _bin_means(luminance: np.ndarray) -> np.ndarray:
+    height, width = luminance.shape
+    rows, columns = np.arange(0, height, BIN), np.arange(0, width, BIN)
+    sums = np.add.reduceat(np.add.reduceat(luminance.astype(np.float64), rows, 0), columns, 1)
+    counts = np.diff(np.append(rows, height))[:, None] * np.diff(np.append(columns, width))[None]
+    return np.asarray(sums / counts)
+
+
+def finite(plane: Plane) -> tuple[Plane, int]:
+    """NaN and Inf replaced by the mean of the finite ones among the 8 neighbours (0 if there is none); how many
+    pixels that touched."""
+    bad = ~np.isfinite(plane).all(axis=2)
+    if not bad.any():
+        return plane, 0
+    good = np.pad(np.where(bad, 0.0, 1.0)[..., None], ((1, 1), (1, 1), (0, 0)))
+    values = np.pad(np.where(bad[..., None], 0.0, plane), ((1, 1), (1, 1), (0, 0)))
+    height, width = bad.shape
+    shifts = [(y, x) for y in range(3) for x in range(3)]
+    total = sum(values[y : y + height, x : x + width] for y, x in shifts)
+    count = sum(good[y : y + height, x : x + width] for y, x in shifts)
+    fill = total / np.maximum(count, 1)
+    return np.where(bad[..., None], fill, plane).astype(np.float32), int(bad.sum())
+
+
+def guides(planes: Mapping[str, Plane], size: tuple[int, int]) -> Float[np.ndarray, "h w g"]:
+    """All guides, and a mask each; a guide that isn't there is 0 (albedo: 1) with mask 0.
+
+    Albedo is clipped to 0..1. Where it is exactly black it is unknown rather than black (Mitsuba writes that on
+    mirrors, on smooth glass, and where the ray misses) and becomes 1. Normals are clipped to -1..1. Depth d
+    becomes m / (m + d) with the median m of what is hit, and 0 where nothing is: a scale-free nearness.
+    """
+    height, width = size
+    given = {name: np.nan_to_num(planes[name], nan=0, posinf=0, neginf=0) for name in GUIDES if name in planes}
+    channels = [
+        _albedo(given["albedo"]) if "albedo" in given else np.ones((height, width, 3), np.float32),
+        np.clip(given["normal"], -1, 1) if "normal" in given else np.zeros((height, width, 3), np.float32),
+        _nearness(given["depth"]) if "depth" in given else np.zeros((height, width, 1), np.float32),
+    ]
+    masks = [np.full((height, width, 1), float(name in given), np.float32) for name in GUIDES]
+    return np.concatenate([*channels, *masks], axis=2)
+
+
+def _albedo(albedo: Plane) -> Plane:
+    is_unknown = (albedo <= 0).all(axis=2, keepdims=True)
+    return np.where(is_unknown, 1.0, np.clip(albedo, 0, 1)).astype(np.float32)
+
+
+def _nearness(depth: Plane) -> Plane:
+    hit = (depth > 0) & (depth < 1e10)
+    middle = float(np.median(depth[hit])) if hit.any() else 1.0
+    return np.where(hit, middle / (middle + depth), 0).astype(np.float32)
+
+
+def tone_map(color: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
+    """Compress exposed radiance for the network's eyes: log(1 + 100 v) / 5; 0.18 becomes 0.59, 1 becomes 0.92."""
+    return torch.log1p(100 * color.clamp(min=0)) / 5
+
+
+def tone_unmap(tone: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
+    """The inverse of `tone_map`, bounded by `RADIANCE_LIMIT`."""
+    limit = float(np.log1p(100 * RADIANCE_LIMIT))
+    return torch.expm1((5 * tone.float()).clamp(max=limit)) / 100
+
+
+def split_guides(
+    given: Float[Tensor, "n g h w"],
+) -> tuple[Float[Tensor, "n 3 h w"], Float[Tensor, "n 3 h w"], Float[Tensor, "n r h w"]]:
+    """Albedo, normal, and the rest (nearness and masks)."""
+    return given[:, 0:3], given[:, 3:6], given[:, 6:]

@@ -1,0 +1,97 @@
+"""A function per loss; each says whether a noisy target is allowed.
+
+With a noisy target, minimising a loss gives the best constant of that loss, not the clean value; only where
+that constant is the mean is the result unbiased. The test suite measures it for each loss marked safe.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mcdenoise.errors import UsageError
+
+Image = Float[Tensor, "n c h w"]
+EPSILON = 0.01
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss: what it computes, and whether its best constant is the mean of noisy targets."""
+
+    name: str
+    function: Callable[[Image, Image], Float[Tensor, ""]]
+    noisy_targets: bool
+
+    def __call__(self, estimate: Image, target: Image) -> Float[Tensor, ""]:
+        """The loss of scene-linear `estimate` against scene-linear `target`, averaged over all."""
+        return self.function(estimate, target)
+
+
+_LOSSES: dict[str, Loss] = {}
+
+
+def loss(*, noisy_targets: bool) -> Callable[[Callable[[Image, Image], Tensor]], Callable[[Image, Image], Tensor]]:
+    """Register the function below as a loss, by its name."""
+
+    def register(function: Callable[[Image, Image], Tensor]) -> Callable[[Image, Image], Tensor]:
+        _LOSSES[function.__name__] = Loss(function.__name__, function, noisy_targets)
+        return function
+
+    return register
+
+
+def every() -> Mapping[str, Loss]:
+    """All losses by name."""
+    return dict(_LOSSES)
+
+
+def find(name: str, *, is_target_noisy: bool) -> Loss:
+    """The loss `name`, if it may be used on such targets.
+
+    Raises:
+        UsageError: there is no such loss, or it is biased on noisy targets.
+    """
+    if name not in _LOSSES:
+        raise UsageError(f"loss: no {name!r}; there is: {', '.join(_LOSSES)}")
+    if is_target_noisy and not _LOSSES[name].noisy_targets:
+        safe = ", ".join(known for known, entry in _LOSSES.items() if entry.noisy_targets)
+        raise UsageError(f"loss: {name!r} darkens or brightens a model trained on noisy targets; use: {safe}")
+    return _LOSSES[name]
+
+
+@loss(noisy_targets=True)
+def relative_l2(estimate: Image, target: Image) -> Float[Tensor, ""]:
+    """(f - y)^2 / (|f| + 0.01)^2, no gradient through the denominator; its best constant is the mean.
+
+    Source: Lehtinen et al. 2018, "Noise2Noise", section 3.3, L_HDR. Mitchell-filtered renders hold negative
+    radiance, hence the |f|.
+    """
+    weight = (estimate.detach().abs() + EPSILON).square().reciprocal()
+    return ((estimate - target).square() * weight).mean()
+
+
+@loss(noisy_targets=True)
+def l2(estimate: Image, target: Image) -> Float[Tensor, ""]:
+    """(f - y)^2; unbiased, but bright pixels are all that counts."""
+    return (estimate - target).square().mean()
+
+
+@loss(noisy_targets=False)
+def l1(estimate: Image, target: Image) -> Float[Tensor, ""]:
+    """|f - y|; its best constant is the median, darker than the mean of long-tailed noise."""
+    return (estimate - target).abs().mean()
+
+
+@loss(noisy_targets=False)
+def smape(estimate: Image, target: Image) -> Float[Tensor, ""]:
+    """|f - y| / (|f| + |y| + 0.01); the noisy target in the denominator biases it dark."""
+    return ((estimate - target).abs() / (estimate.abs() + target.abs() + EPSILON)).mean()
+
+
+@loss(noisy_targets=False)
+def log_l2(estimate: Image, target: Image) -> Float[Tensor, ""]:
+    """(log(1 + f) - log(1 + y))^2; a concave curve on the target biases it dark (Lehtinen et al. 2018, figure 6)."""
+    return (torch.log1p(estimate.clamp(min=0)) - torch.log1p(target.clamp(min=0))).square().mean()

@@ -1,0 +1,34 @@
+"""The settings of training; apart from the trainer, so that `mcdenoise train --help` needs no torch."""
+
+from dataclasses import dataclass
+
+from mcdenoise.config import setting
+from mcdenoise.errors import UsageError
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """All that decides what `train` makes of the pairs."""
+
+    steps: int = setting(20_000, "how many batches to learn from", metavar="N")
+    batch: int = setting(8, "crops per step", metavar="N")
+    crop: int = setting(128, "side of a crop in pixels, a multiple of 32", metavar="N")
+    network: str = setting("kpn", "which network to train (see mcdenoise/networks)", metavar="NAME")
+    loss: str = setting("relative_l2", "which loss; only those whose best constant is the mean", metavar="NAME")
+    learning_rate: float = setting(1e-3, "peak of the one-cycle schedule", metavar="X")
+    weight_decay: float = setting(1e-4, "AdamW's decay", metavar="X")
+    clip: float = setting(1.0, "largest norm of a gradient; fireflies make longer ones", metavar="X")
+    ema: float = setting(0.998, "share of the averaged weights that a step keeps", metavar="X")
+    held_out: float = setting(0.05, "share of the scenes that is validated on and not trained on", metavar="X")
+    validate_every: int = setting(500, "steps between validations", metavar="N")
+    save_every: int = setting(250, "steps between checkpoints", metavar="N")
+    seed: int = setting(1, "where chance starts", metavar="N")
+    device: str = setting("auto", "auto, cpu, cuda or mps", choices=("auto", "cpu", "cuda", "mps"))
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.batch, self.validate_every, self.save_every) < 1:
+            raise UsageError("train: --steps, --batch, --validate-every and --save-every must be at least 1")
+        if self.crop < 32 or self.crop % 32:
+            raise UsageError(f"train: --crop {self.crop}: must be a multiple of 32")
+        if not (0 < self.learning_rate < 1 and 0 < self.clip and 0 <= self.ema < 1 and 0 <= self.held_out < 1):
+            raise UsageError("train: --learning-rate, --clip, --ema or --held-out is out of range")

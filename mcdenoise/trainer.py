@@ -1,0 +1,265 @@
+"""Shards in, model out: the training loop, on one page."""
+
+import csv
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mcdenoise import checkpoint, dataset, engine, losses, metrics, networks
+from mcdenoise.dataset import Batch, Pair
+from mcdenoise.errors import TrainingError
+from mcdenoise.frame import Frame
+from mcdenoise.networks._contract import Denoising
+from mcdenoise.settings import TrainSettings
+
+log = logging.getLogger(__name__)
+
+# Held-out pairs that a validation looks at, spread over all of them.
+VALIDATION_PAIRS = 24
+
+
+@dataclass(frozen=True)
+class Report:
+    """How training stands after a step; validation scores where there were some."""
+
+    step: int
+    loss: float
+    pairs_per_second: float
+    relmse: float | None = None
+    psnr: float | None = None
+
+
+@dataclass
+class State:
+    """What a training run is made of between two steps."""
+
+    network: Denoising
+    averaged: Denoising
+    optimizer: torch.optim.AdamW
+    step: int = 0
+
+
+def train(
+    settings: TrainSettings, pairs: Sequence[Pair], out: Path, *, report: Callable[[Report], None]
+) -> None:
+    """Train on noisy pairs and write a model to `out`; goes on from `state_path(out)` where there is one.
+
+    Raises:
+        UsageError: the loss isn't safe for noisy targets, or another setting is impossible.
+        TrainingError: the pairs don't fit, or the loss is no longer a number.
+        ModelError: a file can't be read or written.
+    """
+    loss = losses.find(settings.loss, is_target_noisy=True)
+    device = engine.choose_device(settings.device)
+    trained, held_out = dataset.split(pairs, settings.held_out)
+    state = start(settings, state_path(out), device)
+    with Journal(run_folder(out), state.step) as journal:
+        for batch in _batches(trained, settings, state.step):
+            value, seconds = update(state, batch, loss, settings, device)
+            is_last = state.step == settings.steps
+            scores = validate(state.averaged, held_out, device) if is_last or not state.step % settings.validate_every else {}
+            now = Report(state.step, value, settings.batch / seconds, **scores)
+            journal.write(now, learning_rate(state.step, settings))
+            report(now)
+            if is_last or not state.step % settings.save_every:
+                save(state, settings, state_path(out))
+    card = {"settings": asdict(settings), "pairs": len(trained), "scenes": sorted({p.scene for p in trained}),
+            "held_out_scenes": sorted({p.scene for p in held_out})}  # fmt: skip
+    checkpoint.save_model(out, state.averaged, card)
+
+
+def start(settings: TrainSettings, resume_from: Path, device: torch.device) -> State:
+    """A fresh state, or the one in `resume_from` if there is such a file.
+
+    Raises:
+        TrainingError: that file is of a run with another network, seed or batch.
+    """
+    torch.manual_seed(settings.seed)
+    network = networks.build(settings.network, {}).to(device, memory_format=torch.channels_last)
+    averaged = networks.build(settings.network, {}).to(device, memory_format=torch.channels_last)
+    averaged.load_state_dict(network.state_dict())
+    optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    state = State(network, averaged, optimizer)
+    if resume_from.exists():
+        _restore(state, settings, resume_from)
+    return state
+
+
+def update(
+    state: State, batch: Batch, loss: losses.Loss, settings: TrainSettings, device: torch.device
+) -> tuple[float, float]:
+    """One step of AdamW and of the averaged weights; the loss before it and the seconds it took.
+
+    Raises:
+        TrainingError: the loss is NaN or infinite.
+    """
+    begin = time.perf_counter()
+    for group in state.optimizer.param_groups:
+        group["lr"] = learning_rate(state.step, settings)
+    with engine.precision(device):
+        estimate = state.network(batch.color.to(device), batch.guides.to(device))
+    value = loss(estimate.float(), batch.target.to(device))
+    if not torch.isfinite(value):
+        raise TrainingError(f"step {state.step}: the loss is {value.item()}; lower --learning-rate and start again")
+    state.optimizer.zero_grad(set_to_none=True)
+    value.backward()
+    torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.clip)
+    state.optimizer.step()
+    state.step += 1
+    _average(state, settings.ema)
+    return float(value.item()), time.perf_counter() - begin
+
+
+def learning_rate(step: int, settings: TrainSettings) -> float:
+    """One cycle: linear warm-up over the first twentieth, then half a cosine down to a thousandth.
+
+    A function of the step alone, so that a resumed run needs no scheduler's state.
+    """
+    warm = max(settings.steps // 20, 1)
+    if step < warm:
+        return settings.learning_rate * (step + 1) / warm
+    done = (step - warm) / max(settings.steps - warm, 1)
+    return settings.learning_rate * (0.001 + 0.999 * 0.5 * (1 + float(torch.cos(torch.tensor(done * torch.pi)))))
+
+
+def validate(network: Denoising, pairs: Sequence[Pair], device: torch.device) -> dict[str, float]:
+    """relMSE (geometric mean) and PSNR (mean) of one half denoised against the other, noisy half.
+
+    The other half's own variance is part of these numbers: they rank models, they aren't errors.
+    """
+    if not pairs:
+        return {}
+    relmse, psnr = [], []
+    for pair in pairs[:: -(-len(pairs) // VALIDATION_PAIRS)]:
+        one, other = pair.halves
+        frame = Frame({name: plane.astype(np.float32) for name, plane in one.items()})
+        clean, _ = engine.denoise(network, frame, device=device)
+        relmse.append(metrics.relmse(clean, other["color"]))
+        psnr.append(metrics.psnr(clean, other["color"]))
+    return {"relmse": metrics.geometric_mean(relmse), "psnr": float(np.mean(psnr))}
+
+
+def save(state: State, settings: TrainSettings, path: Path) -> None:
+    """Write all that a resumed run needs.
+
+    Raises:
+        ModelError: the file can't be written.
+    """
+    tensors = {f"network.{key}": value for key, value in state.network.state_dict().items()}
+    tensors |= {f"averaged.{key}": value for key, value in state.averaged.state_dict().items()}
+    for index, moments in state.optimizer.state_dict()["state"].items():
+        tensors |= {f"adam.{index}.{key}": value for key, value in moments.items()}
+    about = {"version": checkpoint.VERSION, "step": state.step, "settings": asdict(settings)}
+    checkpoint.write(path, {key: value.detach().cpu().contiguous() for key, value in tensors.items()}, about)
+
+
+def run_folder(out: Path) -> Path:
+    """Where the log, the TensorBoard events and the training state of a model go: `model.run/`."""
+    return out.with_suffix(".run")
+
+
+def state_path(out: Path) -> Path:
+    """Where the training state goes."""
+    return run_folder(out) / "state.safetensors"
+
+
+def first_step(out: Path) -> int:
+    """Where a run that writes `out` would go on: 0, or the step of its saved state.
+
+    Raises:
+        ModelError: the saved state is damaged.
+    """
+    path = state_path(out)
+    return int(checkpoint.read(path)[1]["step"]) if path.exists() else 0
+
+
+class Journal:
+    """`log.csv`, and TensorBoard events where tensorboard is installed; a resumed run appends."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = (folder / "log.csv").open("a", newline="", encoding="utf-8")
+        except OSError as error:
+            raise TrainingError(f"{folder}: can't write there: {error.strerror}; choose another -o") from error
+        self._csv = csv.writer(self._file)
+        if step == 0:
+            self._csv.writerow(["step", "loss", "learning_rate", "pairs_per_second", "relmse", "psnr"])
+        self._board = _tensorboard(folder, step)
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        if self._board:
+            self._board.close()
+
+    def write(self, now: Report, rate: float) -> None:
+        """One row, flushed, so that a killed run keeps its history."""
+        values = {"loss": now.loss, "learning_rate": rate, "pairs_per_second": now.pairs_per_second,
+                  "relmse": now.relmse, "psnr": now.psnr}  # fmt: skip
+        self._csv.writerow([now.step, *("" if value is None else f"{value:.6g}" for value in values.values())])
+        self._file.flush()
+        if self._board:
+            for name, value in values.items():
+                if value is not None:
+                    self._board.add_scalar(name, value, now.step)
+
+
+def _tensorboard(folder: Path, step: int) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        log.info("no TensorBoard events: pip install 'mcdenoise[train]' for them")
+        return None
+    return SummaryWriter(folder, purge_step=step or None)
+
+
+def _batches(pairs: Sequence[Pair], settings: TrainSettings, step: int) -> Iterator[Batch]:
+    """The batches of the steps still to go, each cut while the one before it is learned from."""
+    cut = dataset.Cut(settings.crop, settings.batch, settings.seed)
+    source = dataset.batches(pairs, cut, first_step=step)
+    with ThreadPoolExecutor(1) as ahead:
+        following = ahead.submit(next, source)
+        for left in range(settings.steps - step, 0, -1):
+            batch = following.result()
+            if left > 1:
+                following = ahead.submit(next, source)
+            yield batch
+
+
+@torch.no_grad()
+def _average(state: State, keep: float) -> None:
+    """Exponential moving average of the weights, with a shorter memory in the first steps."""
+    keep = min(keep, (1 + state.step) / (10 + state.step))
+    for average, value in zip(state.averaged.parameters(), state.network.parameters(), strict=True):
+        average.lerp_(value, 1 - keep)
+
+
+def _restore(state: State, settings: TrainSettings, path: Path) -> None:
+    tensors, about = checkpoint.read(path)
+    for name in ("network", "seed", "batch", "crop"):
+        if about["settings"][name] != getattr(settings, name):
+            raise TrainingError(f"{path}: was trained with {name} = {about['settings'][name]}; give that again, "
+                                "or another -o to start afresh")  # fmt: skip
+    state.network.load_state_dict(_under(tensors, "network."))
+    state.averaged.load_state_dict(_under(tensors, "averaged."))
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in _under(tensors, "adam.").items():
+        index, name = key.split(".", 1)
+        moments.setdefault(int(index), {})[name] = value
+    state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": moments})
+    state.step = int(about["step"])
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
