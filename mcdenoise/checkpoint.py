@@ -1,4 +1,4 @@
-"""Models and training states in safetensors files: weights and the recipe that rebuilds the network, no pickle."""
+"""Models and training states in safetensors files: weights, and the recipe that rebuilds the network."""
 
 import json
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ def load_model(model: str | Path) -> Model:
     """A model by the name of a shipped one, or from a file.
 
     Raises:
-        ModelError: there is no such model, or the file is damaged, of another kind, or newer than this program.
+        ModelError: no such model, or the file is damaged, of another kind, or newer than this program.
     """
     path = _path(model)
     weights, about = read(path)
@@ -89,7 +89,9 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ModelError(f"{path}: a safetensors file, but not one of mcdenoise")
     about = json.loads(metadata)
     if about.get("version", 0) > VERSION:
-        raise ModelError(f"{path}: format version {about['version']}, this program reads {VERSION}; update mcdenoise")
+        raise ModelError(
+            f"{path}: format version {about['version']}, this program reads {VERSION}; update mcdenoise"
+        )
     return tensors, about
 
 
@@ -98,5 +100,7 @@ def _path(model: str | Path) -> Path:
     if str(model) in shipped:
         return shipped[str(model)]
     if not Path(model).is_file():
-        raise ModelError(f"{model}: no such model; shipped are: {', '.join(shipped) or 'none'}; or give a file")
+        raise ModelError(
+            f"{model}: no such model; shipped are: {', '.join(shipped) or 'none'}; or give a file"
+        )
     return Path(model)

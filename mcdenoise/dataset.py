@@ -1,4 +1,4 @@
-"""Pairs -> endless batches of crops: both directions, turns, exposures, missing guides; the same for one seed."""
+"""Pairs -> endless batches of crops: both directions, turns, exposures, missing guides, all from a seed."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -49,7 +49,7 @@ class Cut:
     # The chance that a guide is hidden, so that one model serves frames with any subset of guides.
     guide_dropout: float = 0.1
     # Exposure is varied by up to so many stops up and down.
-    stops: float = 2.0
+    stops: float = 3.0
 
 
 def load(folder: Path, *, progress: Callable[[int, int], None] | None = None) -> tuple[list[Pair], list[str]]:
@@ -59,12 +59,18 @@ def load(folder: Path, *, progress: Callable[[int, int], None] | None = None) ->
         TrainingError: there is no folder, or no sound pair in it.
     """
     if not folder.is_dir():
-        raise TrainingError(f"{folder}: no such folder; make pairs with: mcdenoise render SCENE.xml -o {folder}")
+        raise TrainingError(
+            f"{folder}: no such folder; make pairs with: mcdenoise render SCENE.xml -o {folder}"
+        )
     firsts = sorted(folder.rglob("*.a.exr"))
-    pairs, wrong = [], []
+    pairs: list[Pair] = []
+    wrong: list[str] = []
     with ThreadPoolExecutor() as pool:
         for done, result in enumerate(pool.map(_load_pair, firsts), 1):
-            (pairs if isinstance(result, Pair) else wrong).append(result)  # type: ignore[arg-type]
+            if isinstance(result, Pair):
+                pairs.append(result)
+            else:
+                wrong.append(result)
             if progress:
                 progress(done, len(firsts))
     if not pairs:
@@ -91,7 +97,9 @@ def batches(pairs: Sequence[Pair], cut: Cut, *, first_step: int = 0) -> Iterator
     """
     smallest = min(pairs, key=lambda pair: min(pair.size))
     if min(smallest.size) < cut.crop:
-        raise TrainingError(f"{smallest.name}: {smallest.size} is smaller than a crop; use --crop or leave it out")
+        raise TrainingError(
+            f"{smallest.name}: {smallest.size} is smaller than a crop; use --crop or leave it out"
+        )
     step = first_step
     while True:
         chance = np.random.default_rng([cut.seed, step])
@@ -117,7 +125,9 @@ def _load_pair(first: Path) -> Pair | str:
 def _what_is_wrong(a: Frame, b: Frame) -> str:
     if a.size != b.size:
         return f"its halves differ in size: {a.size} and {b.size}"
-    if "mcdenoise.seed" in a.attributes and a.attributes["mcdenoise.seed"] == b.attributes.get("mcdenoise.seed"):
+    if "mcdenoise.seed" in a.attributes and a.attributes["mcdenoise.seed"] == b.attributes.get(
+        "mcdenoise.seed"
+    ):
         return "both halves have the same seed, so the noise is the same"
     if np.array_equal(a.color, b.color) and a.color.any():
         return "both halves have the same pixels; render them with different seeds"
@@ -127,14 +137,13 @@ def _what_is_wrong(a: Frame, b: Frame) -> str:
 
 
 def _compact(frame: Frame) -> dict[str, np.ndarray]:
-    kept = {name: frame.planes[name].astype(np.float16 if name in ("albedo", "normal") else np.float32)
-            for name in ("color", *GUIDES) if name in frame.planes}  # fmt: skip
-    return kept
+    types = {"color": np.float32, "albedo": np.float16, "normal": np.float16, "depth": np.float32}
+    return {name: frame.planes[name].astype(types[name]) for name in types if name in frame.planes}
 
 
 def _item(pair: Pair, cut: Cut, chance: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Color, guides and target of one crop."""
-    one, other = (pair.halves if chance.integers(2) else pair.halves[::-1])
+    one, other = pair.halves if chance.integers(2) else pair.halves[::-1]
     y, x = (int(chance.integers(extent - cut.crop + 1)) for extent in pair.size)
     window = (slice(y, y + cut.crop), slice(x, x + cut.crop))
     planes = {name: plane[window].astype(np.float32) for name, plane in one.items()}
@@ -148,17 +157,14 @@ def _item(pair: Pair, cut: Cut, chance: np.random.Generator) -> tuple[Tensor, Te
     return tuple(encoding.tensor(p) for p in (color, encoding.guides(planes, size), target))  # type: ignore[return-value]
 
 
-def _without_some_guides(
-    planes: dict[str, Plane], cut: Cut, chance: np.random.Generator
-) -> dict[str, Plane]:
+def _without_some_guides(planes: dict[str, Plane], cut: Cut, chance: np.random.Generator) -> dict[str, Plane]:
     hide_all, *hide = chance.uniform(size=1 + len(GUIDES)) < cut.guide_dropout
     hidden = {name for name, is_hidden in zip(GUIDES, hide, strict=True) if is_hidden or hide_all}
     return {name: plane for name, plane in planes.items() if name not in hidden}
 
 
 def _varied(planes: dict[str, Plane], chance: np.random.Generator) -> dict[str, Plane]:
-    """Turned and mirrored alike; colours permuted alike; normals in some other basis, left- or right-handed, as
-    renderers differ in theirs."""
+    """Turned and mirrored alike; colours permuted alike; normals in some basis, left- or right-handed."""
     turns, mirrored = int(chance.integers(4)), bool(chance.integers(2))
     permutation, basis = chance.permutation(3), _basis(chance)
     varied = {}

@@ -1,4 +1,4 @@
-"""Frame <-> tensors, for the trainer and the engine both: exposure, curves, guides, and the policy for NaN."""
+"""Frame <-> tensors, for trainer and engine both: exposure, curves, guides, and the policy for NaN."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 @dataclass(frozen=True)
 class Encoded:
-    """What a network is fed, n c h w: exposed scene-linear radiance, guides in -1..1, and the exposure used."""
+    """What a network is fed, n c h w: exposed scene-linear radiance, guides in -1..1, the exposure used."""
 
     color: Float[Tensor, "n 3 h w"]
     guides: Float[Tensor, "n g h w"]
@@ -52,7 +52,7 @@ def exposure(color: Plane) -> float:
     """The factor that brings the log-average luminance of `color` to 0.18; 1 for a black picture.
 
     Averaged over bins of 16x16 pixels first, so that noise, most of it dark with rare bright pixels, doesn't
-    lower the logarithm's mean; a bin counts at most 1000 times the median, so that a firefly doesn't raise it.
+    lower the logarithm's mean; a bin counts at most 1000 times the median, so that no firefly raises it.
 
     Source: the auto-exposure documented for Open Image Denoise's HDR filter; the bound is ours.
     """
@@ -74,8 +74,10 @@ def _bin_means(luminance: np.ndarray) -> np.ndarray:
 
 
 def finite(plane: Plane) -> tuple[Plane, int]:
-    """NaN and Inf replaced by the mean of the finite ones among the 8 neighbours (0 if there is none); how many
-    pixels that touched."""
+    """NaN and Inf replaced by the mean of the finite ones among the 8 neighbours (0 if there is none).
+
+    Also returns how many pixels that touched.
+    """
     bad = ~np.isfinite(plane).all(axis=2)
     if not bad.any():
         return plane, 0
@@ -92,12 +94,14 @@ def finite(plane: Plane) -> tuple[Plane, int]:
 def guides(planes: Mapping[str, Plane], size: tuple[int, int]) -> Float[np.ndarray, "h w g"]:
     """All guides, and a mask each; a guide that isn't there is 0 (albedo: 1) with mask 0.
 
-    Albedo is clipped to 0..1. Where it is exactly black it is unknown rather than black (Mitsuba writes that on
-    mirrors, on smooth glass, and where the ray misses) and becomes 1. Normals are clipped to -1..1. Depth d
+    Albedo is clipped to 0..1. Where it is exactly black it is unknown rather than black (Mitsuba
+    writes that on mirrors, on smooth glass, and where the ray misses) and becomes 1. Normals are clipped to -1..1. Depth d
     becomes m / (m + d) with the median m of what is hit, and 0 where nothing is: a scale-free nearness.
     """
     height, width = size
-    given = {name: np.nan_to_num(planes[name], nan=0, posinf=0, neginf=0) for name in GUIDES if name in planes}
+    given = {
+        name: np.nan_to_num(planes[name], nan=0, posinf=0, neginf=0) for name in GUIDES if name in planes
+    }
     channels = [
         _albedo(given["albedo"]) if "albedo" in given else np.ones((height, width, 3), np.float32),
         np.clip(given["normal"], -1, 1) if "normal" in given else np.zeros((height, width, 3), np.float32),
@@ -119,7 +123,7 @@ def _nearness(depth: Plane) -> Plane:
 
 
 def tone_map(color: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
-    """Compress exposed radiance for the network's eyes: log(1 + 100 v) / 5; 0.18 becomes 0.59, 1 becomes 0.92."""
+    """Compress exposed radiance for the network's eyes: log(1 + 100 v) / 5; 0.18 becomes 0.59, 1 is 0.92."""
     return torch.log1p(100 * color.clamp(min=0)) / 5
 
 

@@ -30,7 +30,9 @@ class Denoiser:
         UsageError: torch has no such device here.
     """
 
-    def __init__(self, model: str | Path = "standard", *, device: str = "auto", tile: int | None = None) -> None:
+    def __init__(
+        self, model: str | Path = "standard", *, device: str = "auto", tile: int | None = None
+    ) -> None:
         self._device = choose_device(device)
         loaded = checkpoint.load_model(model)
         self._network = loaded.network.to(self._device)
@@ -49,7 +51,9 @@ class Denoiser:
         if strength == 0:
             color, replaced = frame.color, 0
         else:
-            color, replaced = denoise(self._network, frame, device=self._device, tile=self._tile, on_tile=on_tile)
+            color, replaced = denoise(
+                self._network, frame, device=self._device, tile=self._tile, on_tile=on_tile
+            )
         if 0 < strength < 1:
             noisy, _ = encoding.finite(frame.color)
             color = (noisy + np.float32(strength) * (color - noisy)).astype(np.float32)
@@ -103,7 +107,10 @@ def precision(device: torch.device) -> contextlib.AbstractContextManager[Any]:
 
 @torch.inference_mode()
 def _run(
-    network: Denoising, color: Float[Tensor, "1 3 h w"], guides: Float[Tensor, "1 g h w"], device: torch.device
+    network: Denoising,
+    color: Float[Tensor, "1 3 h w"],
+    guides: Float[Tensor, "1 g h w"],
+    device: torch.device,
 ) -> Float[Tensor, "1 3 h w"]:
     """One tile, its edges repeated up to a multiple of the stride."""
     height, width = color.shape[-2:]
@@ -111,4 +118,5 @@ def _run(
     padded = [F.pad(part, (0, right, 0, below), mode="replicate").to(device) for part in (color, guides)]
     with precision(device):
         estimate = network(*(part.contiguous(memory_format=torch.channels_last) for part in padded))
-    return estimate[..., :height, :width].float().cpu()
+    cut: Tensor = estimate[..., :height, :width].float().cpu()
+    return cut

@@ -11,8 +11,8 @@ from pathlib import Path
 def whole(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to; what is written there is synced and takes the name `path` at the end.
 
-    If anything goes wrong in between, the part file is removed and a `path` that was there stays as it was. Host
-    and process in the name keep two writers on shared storage apart.
+    If anything goes wrong in between, the part file is removed and a `path` that was there stays as it was.
+    Host and process in the name keep two writers on shared storage apart.
 
     Raises:
         OSError: from the file system, for the caller to explain.

@@ -33,7 +33,9 @@ class Loss:
 _LOSSES: dict[str, Loss] = {}
 
 
-def loss(*, noisy_targets: bool) -> Callable[[Callable[[Image, Image], Tensor]], Callable[[Image, Image], Tensor]]:
+def loss(
+    *, noisy_targets: bool
+) -> Callable[[Callable[[Image, Image], Tensor]], Callable[[Image, Image], Tensor]]:
     """Register the function below as a loss, by its name."""
 
     def register(function: Callable[[Image, Image], Tensor]) -> Callable[[Image, Image], Tensor]:
@@ -93,5 +95,8 @@ def smape(estimate: Image, target: Image) -> Float[Tensor, ""]:
 
 @loss(noisy_targets=False)
 def log_l2(estimate: Image, target: Image) -> Float[Tensor, ""]:
-    """(log(1 + f) - log(1 + y))^2; a concave curve on the target biases it dark (Lehtinen et al. 2018, figure 6)."""
+    """(log(1 + f) - log(1 + y))^2; a concave curve on the target biases it dark.
+
+    Source: Lehtinen et al. 2018, figure 6.
+    """
     return (torch.log1p(estimate.clamp(min=0)) - torch.log1p(target.clamp(min=0))).square().mean()

@@ -14,12 +14,16 @@ class TrainSettings:
     batch: int = setting(8, "crops per step", metavar="N")
     crop: int = setting(128, "side of a crop in pixels, a multiple of 32", metavar="N")
     network: str = setting("kpn", "which network to train (see mcdenoise/networks)", metavar="NAME")
-    loss: str = setting("relative_l2", "which loss; only those whose best constant is the mean", metavar="NAME")
+    loss: str = setting(
+        "relative_l2", "which loss; only those whose best constant is the mean", metavar="NAME"
+    )
     learning_rate: float = setting(1e-3, "peak of the one-cycle schedule", metavar="X")
     weight_decay: float = setting(1e-4, "AdamW's decay", metavar="X")
     clip: float = setting(1.0, "largest norm of a gradient; fireflies make longer ones", metavar="X")
     ema: float = setting(0.998, "share of the averaged weights that a step keeps", metavar="X")
-    held_out: float = setting(0.05, "share of the scenes that is validated on and not trained on", metavar="X")
+    held_out: float = setting(
+        0.05, "share of the scenes that is validated on and not trained on", metavar="X"
+    )
     validate_every: int = setting(500, "steps between validations", metavar="N")
     save_every: int = setting(250, "steps between checkpoints", metavar="N")
     seed: int = setting(1, "where chance starts", metavar="N")
@@ -30,5 +34,7 @@ class TrainSettings:
             raise UsageError("train: --steps, --batch, --validate-every and --save-every must be at least 1")
         if self.crop < 32 or self.crop % 32:
             raise UsageError(f"train: --crop {self.crop}: must be a multiple of 32")
-        if not (0 < self.learning_rate < 1 and 0 < self.clip and 0 <= self.ema < 1 and 0 <= self.held_out < 1):
+        if not (
+            0 < self.learning_rate < 1 and self.clip > 0 and 0 <= self.ema < 1 and 0 <= self.held_out < 1
+        ):
             raise UsageError("train: --learning-rate, --clip, --ema or --held-out is out of range")

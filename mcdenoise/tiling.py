@@ -8,7 +8,7 @@ DEFAULT_PIXELS = 1_500_000
 
 @dataclass(frozen=True)
 class Span:
-    """One axis of a tile: what the network sees, and the part of it that is kept, in pixels of the picture."""
+    """One axis of a tile: what the network sees, and the part of it that is kept, in the picture's pixels."""
 
     start: int
     stop: int

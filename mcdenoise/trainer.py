@@ -65,7 +65,11 @@ def train(
         for batch in _batches(trained, settings, state.step):
             value, seconds = update(state, batch, loss, settings, device)
             is_last = state.step == settings.steps
-            scores = validate(state.averaged, held_out, device) if is_last or not state.step % settings.validate_every else {}
+            scores = (
+                validate(state.averaged, held_out, device)
+                if is_last or not state.step % settings.validate_every
+                else {}
+            )
             now = Report(state.step, value, settings.batch / seconds, **scores)
             journal.write(now, learning_rate(state.step, settings))
             report(now)
@@ -83,10 +87,12 @@ def start(settings: TrainSettings, resume_from: Path, device: torch.device) -> S
         TrainingError: that file is of a run with another network, seed or batch.
     """
     torch.manual_seed(settings.seed)
-    network = networks.build(settings.network, {}).to(device, memory_format=torch.channels_last)
-    averaged = networks.build(settings.network, {}).to(device, memory_format=torch.channels_last)
+    network = networks.build(settings.network, {}).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch\'s stubs lack it
+    averaged = networks.build(settings.network, {}).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch\'s stubs lack it
     averaged.load_state_dict(network.state_dict())
-    optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+    )
     state = State(network, averaged, optimizer)
     if resume_from.exists():
         _restore(state, settings, resume_from)
@@ -108,7 +114,9 @@ def update(
         estimate = state.network(batch.color.to(device), batch.guides.to(device))
     value = loss(estimate.float(), batch.target.to(device))
     if not torch.isfinite(value):
-        raise TrainingError(f"step {state.step}: the loss is {value.item()}; lower --learning-rate and start again")
+        raise TrainingError(
+            f"step {state.step}: the loss is {value.item()}; lower --learning-rate and start again"
+        )
     state.optimizer.zero_grad(set_to_none=True)
     value.backward()
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.clip)
@@ -127,7 +135,9 @@ def learning_rate(step: int, settings: TrainSettings) -> float:
     if step < warm:
         return settings.learning_rate * (step + 1) / warm
     done = (step - warm) / max(settings.steps - warm, 1)
-    return settings.learning_rate * (0.001 + 0.999 * 0.5 * (1 + float(torch.cos(torch.tensor(done * torch.pi)))))
+    return settings.learning_rate * (
+        0.001 + 0.999 * 0.5 * (1 + float(torch.cos(torch.tensor(done * torch.pi))))
+    )
 
 
 def validate(network: Denoising, pairs: Sequence[Pair], device: torch.device) -> dict[str, float]:
@@ -189,7 +199,9 @@ class Journal:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = (folder / "log.csv").open("a", newline="", encoding="utf-8")
         except OSError as error:
-            raise TrainingError(f"{folder}: can't write there: {error.strerror}; choose another -o") from error
+            raise TrainingError(
+                f"{folder}: can't write there: {error.strerror}; choose another -o"
+            ) from error
         self._csv = csv.writer(self._file)
         if step == 0:
             self._csv.writerow(["step", "loss", "learning_rate", "pairs_per_second", "relmse", "psnr"])
@@ -207,7 +219,9 @@ class Journal:
         """One row, flushed, so that a killed run keeps its history."""
         values = {"loss": now.loss, "learning_rate": rate, "pairs_per_second": now.pairs_per_second,
                   "relmse": now.relmse, "psnr": now.psnr}  # fmt: skip
-        self._csv.writerow([now.step, *("" if value is None else f"{value:.6g}" for value in values.values())])
+        self._csv.writerow(
+            [now.step, *("" if value is None else f"{value:.6g}" for value in values.values())]
+        )
         self._file.flush()
         if self._board:
             for name, value in values.items():
@@ -249,7 +263,7 @@ def _restore(state: State, settings: TrainSettings, path: Path) -> None:
     tensors, about = checkpoint.read(path)
     for name in ("network", "seed", "batch", "crop"):
         if about["settings"][name] != getattr(settings, name):
-            raise TrainingError(f"{path}: was trained with {name} = {about['settings'][name]}; give that again, "
+            raise TrainingError(f"{path}: was trained with {name} = {about['settings'][name]}; give that, "
                                 "or another -o to start afresh")  # fmt: skip
     state.network.load_state_dict(_under(tensors, "network."))
     state.averaged.load_state_dict(_under(tensors, "averaged."))

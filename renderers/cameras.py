@@ -26,7 +26,9 @@ def find(
     reach, covered = _reach(cast, camera, fov)
     for _ in range(TRIES):
         candidate, candidate_fov = _jitter(cast, camera, fov, reach, chance)
-        if _is_worth_a_look(cast, candidate, candidate_fov, reach, least_hits=0.35 + 0.5 * max(covered - 0.5, 0)):
+        if _is_worth_a_look(
+            cast, candidate, candidate_fov, reach, least_hits=0.35 + 0.5 * max(covered - 0.5, 0)
+        ):
             return candidate, candidate_fov
     raise SceneError(f"{where}: found no further camera in {TRIES} tries; ask for fewer --views")
 
@@ -48,7 +50,7 @@ def grid_directions(camera: np.ndarray, fov: float, count: int = GRID) -> np.nda
     x, y = np.meshgrid(steps * half, steps * half)
     local = np.stack([x.ravel(), y.ravel(), np.ones(count * count)], axis=1)
     world = local @ camera[:3, :3].T
-    return world / np.linalg.norm(world, axis=1, keepdims=True)
+    return np.asarray(world / np.linalg.norm(world, axis=1, keepdims=True))
 
 
 def _jitter(

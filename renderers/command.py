@@ -41,13 +41,22 @@ class RenderSettings:
     size: str = setting("256x256", "width x height in pixels", metavar="WxH")
     seed: int = setting(1, "where chance starts: cameras, spp, filters and noise", metavar="N")
     camera_seed: int = setting(1, "where the cameras start, apart from the noise", metavar="N")
-    filter: str = setting("box", f"pixel filter, or several: {', '.join(mitsuba.FILTERS)}", metavar="NAME[,NAME...]")
+    filter: str = setting(
+        "box", f"pixel filter, or several: {', '.join(mitsuba.FILTERS)}", metavar="NAME[,NAME...]"
+    )
     procedural: int = setting(0, "render this many made-up scenes", metavar="N")
     first_scene: int = setting(0, "number of the first made-up scene", metavar="N")
-    environments: str = setting("", "folder of .exr environment maps to light made-up scenes with", metavar="DIR")
+    environments: str = setting(
+        "", "folder of .exr environment maps to light made-up scenes with", metavar="DIR"
+    )
 
     def __post_init__(self) -> None:
-        if self.views < 1 or self.first_view < 0 or self.procedural < 0 or min(self.seed, self.camera_seed) < 0:
+        if (
+            self.views < 1
+            or self.first_view < 0
+            or self.procedural < 0
+            or min(self.seed, self.camera_seed) < 0
+        ):
             raise UsageError("render: --views must be at least 1, other numbers can't be negative")
         for name in self.filters:
             if name not in mitsuba.FILTERS:
@@ -78,7 +87,9 @@ class RenderSettings:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `render`."""
     parser.add_argument("scenes", nargs="*", type=Path, metavar="SCENE.xml", help="Mitsuba 3 scenes")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="PAIRS/", help="folder for the pairs")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="PAIRS/", help="folder for the pairs"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     config.add_arguments(parser, RenderSettings)
 

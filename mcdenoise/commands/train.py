@@ -4,12 +4,12 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Never
 
 from tqdm import tqdm
 
 from mcdenoise import config
-from mcdenoise.commands._terminal import say
+from mcdenoise.commands._terminal import complain, say
 from mcdenoise.errors import UsageError
 from mcdenoise.settings import TrainSettings
 
@@ -28,7 +28,9 @@ Run it again to go on where it was stopped: the state is kept in show.run/."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `train`."""
     parser.add_argument("pairs", type=Path, metavar="PAIRS/", help="folder of NAME.a.exr and NAME.b.exr")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.safetensors", help="what to write")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="MODEL.safetensors", help="what to write"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     config.add_arguments(parser, TrainSettings)
 
@@ -64,17 +66,19 @@ def _load(folder: Path, *, quiet: bool) -> "list[Pair]":
 
         pairs, left_out = dataset.load(folder, progress=progress)
     for line in left_out:
-        say(f"left out: {line}", sys.stderr)
+        complain(f"left out: {line}")
     return pairs
 
 
-def _reporter(bar: "tqdm[None]") -> "Callable[[Report], None]":
+def _reporter(bar: "tqdm[Never]") -> "Callable[[Report], None]":
     smooth: list[float] = []
 
     def report(now: "Report") -> None:
         smooth.append(now.loss)
         del smooth[:-100]
-        bar.set_postfix(loss=f"{sum(smooth) / len(smooth):.4f}", pairs_s=f"{now.pairs_per_second:.1f}", refresh=False)
+        bar.set_postfix(
+            loss=f"{sum(smooth) / len(smooth):.4f}", pairs_s=f"{now.pairs_per_second:.1f}", refresh=False
+        )
         bar.update(now.step - bar.n)
         if now.relmse is not None:
             bar.write(f"step {now.step}: held-out scenes: relMSE {now.relmse:.4f}, PSNR {now.psnr:.2f} dB "

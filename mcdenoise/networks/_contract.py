@@ -10,7 +10,7 @@ from torch import Tensor, nn
 class Denoising(nn.Module, ABC):
     """A network that denoises exposed radiance with the help of guides.
 
-    Sizes of pictures are multiples of `stride`; a pixel of the output depends on nothing farther than `radius`.
+    Sizes of pictures are multiples of `stride`; a pixel of the output depends on nothing beyond `radius`.
     Tiles that start on multiples of `stride` and overlap by `radius` join without a seam.
     """
 
@@ -23,5 +23,8 @@ class Denoising(nn.Module, ABC):
         """The arguments that build this network again."""
 
     @abstractmethod
-    def forward(self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> Float[Tensor, "n 3 h w"]:
-        """Denoised radiance, float32, in the exposure of `color`. Guides as `encoding.guides` lays them out."""
+    def forward(
+        self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
+    ) -> Float[Tensor, "n 3 h w"]:
+        """Denoised radiance, float32, in the exposure of `color`; guides as `encoding.guides`
+        lays them out."""

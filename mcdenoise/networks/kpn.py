@@ -1,5 +1,6 @@
 """A multi-scale kernel-predicting U-Net: each output pixel is a weighted mean of input radiance."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -22,9 +23,9 @@ TRUST = 6.0
 class Network(Denoising):
     """Trunk at half resolution on pixel-unshuffled features; kernels at full, 1/2, 1/4, 1/8 and 1/16.
 
-    Radiance is divided by the part of the albedo that the network asks for, weighted by how far it trusts each
-    pixel, averaged down a pyramid, filtered at every level by predicted kernels, and joined from coarse to fine
-    with predicted upsampling weights and a predicted blend; then it is multiplied by the albedo again.
+    Radiance is divided by the part of the albedo that the network asks for, weighted by how far it trusts
+    each pixel, averaged down a pyramid, filtered at every level by predicted kernels, and joined from coarse
+    to fine with predicted upsampling weights and a predicted blend; then multiplied by the albedo again.
 
     Source: Vogels et al. 2018 (kernel prediction, multi-scale); Balint et al. 2023 (partitioned pyramids and
     learned upsampling); the trust and the asked-for demodulation are ours (docs/decisions/0001).
@@ -33,11 +34,13 @@ class Network(Denoising):
     stride = 16
     radius = 144
 
-    def __init__(self, widths: tuple[int, ...] = (48, 64, 96, 128)) -> None:
+    def __init__(self, widths: Sequence[int] = (48, 64, 96, 128)) -> None:
         super().__init__()
         self._widths = tuple(widths)
         a, b, c, d = self._widths
-        self.encoders = nn.ModuleList([convs(4 * (6 + GUIDE_CHANNELS), a), convs(a, b), convs(b, c), convs(c, d)])
+        self.encoders = nn.ModuleList(
+            [convs(4 * (6 + GUIDE_CHANNELS), a), convs(a, b), convs(b, c), convs(c, d)]
+        )
         self.decoders = nn.ModuleList([convs(a + b, a), convs(b + c, b), convs(c + d, c)])
         # Of each level: its kernel, the upsampling to the next finer level, and the blend there.
         shared = TAPS + 36 + 4
@@ -51,7 +54,9 @@ class Network(Denoising):
         """See `Denoising.recipe`."""
         return {"widths": list(self._widths)}
 
-    def forward(self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> Float[Tensor, "n 3 h w"]:
+    def forward(
+        self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
+    ) -> Float[Tensor, "n 3 h w"]:
         """See `Denoising.forward`."""
         albedo = split_guides(guides)[0].clamp(min=LEAST_ALBEDO)
         features = torch.cat([tone_map(color), tone_map(color / albedo), guides], dim=1)
@@ -95,7 +100,9 @@ def _reconstruct(
     return result
 
 
-def _filtered(weighted: Float[Tensor, "n 4 h w"], logits: Float[Tensor, "n k h w"]) -> Float[Tensor, "n 3 h w"]:
+def _filtered(
+    weighted: Float[Tensor, "n 4 h w"], logits: Float[Tensor, "n k h w"]
+) -> Float[Tensor, "n 3 h w"]:
     """The mean of radiance under kernel times weight; `weighted` is radiance times weight, then weight."""
     total = apply_kernels(weighted, logits.softmax(1), KERNEL)
     return total[:, :3] / total[:, 3:]

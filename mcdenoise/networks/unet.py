@@ -26,7 +26,8 @@ class Network(Denoising):
             "enc0": (9, 32), "enc1": (32, 32), "enc2": (32, 48), "enc3": (48, 64), "enc4": (64, 80),
             "enc5a": (80, 96), "enc5b": (96, 96),
             "dec4a": (96 + 64, 112), "dec4b": (112, 112), "dec3a": (112 + 48, 96), "dec3b": (96, 96),
-            "dec2a": (96 + 32, 64), "dec2b": (64, 64), "dec1a": (64 + 9, 64), "dec1b": (64, 32), "dec0": (32, 3),
+            "dec2a": (96 + 32, 64), "dec2b": (64, 64), "dec1a": (64 + 9, 64), "dec1b": (64, 32),
+            "dec0": (32, 3),
         }  # fmt: skip
         self.convs = nn.ModuleDict({name: nn.Conv2d(i, o, 3, padding=1) for name, (i, o) in sizes.items()})
 
@@ -35,7 +36,9 @@ class Network(Denoising):
         """See `Denoising.recipe`."""
         return {}
 
-    def forward(self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> Float[Tensor, "n 3 h w"]:
+    def forward(
+        self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
+    ) -> Float[Tensor, "n 3 h w"]:
         """See `Denoising.forward`."""
         albedo, normal, _ = split_guides(guides)
         x0 = torch.cat([tone_map(color), albedo, normal * 0.5 + 0.5], dim=1)

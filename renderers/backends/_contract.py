@@ -1,7 +1,7 @@
 """What the harness asks of a renderer."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -19,6 +19,7 @@ class Shot:
     height: int
 
 
+@runtime_checkable
 class OpenScene(Protocol):
     """A loaded scene; kernels and textures stay alive from view to view."""
 

@@ -28,8 +28,9 @@ PASS_SAMPLES = 2**22
 _PROBE = f"""
 import mitsuba as mi
 mi.set_variant({FAST!r})
-scene = mi.load_dict({{'type': 'scene', 'e': {{'type': 'constant'}}, 's': {{'type': 'sphere', 'center': [0, 0, 5]}},
-    'i': {{'type': 'path'}}, 'c': {{'type': 'perspective', 'f': {{'type': 'hdrfilm', 'width': 4, 'height': 4}}}}}})
+scene = mi.load_dict({{'type': 'scene', 'e': {{'type': 'constant'}}, 's': {{'type': 'sphere',
+    'center': [0, 0, 5]}}, 'i': {{'type': 'path'}}, 'c': {{'type': 'perspective', 'f': {{'type': 'hdrfilm',
+    'width': 4, 'height': 4}}}}}})
 assert float(mi.TensorXf(mi.render(scene, spp=1)).array[0]) > 0
 """
 
@@ -68,7 +69,9 @@ def start() -> Any:
     try:
         import mitsuba
     except ImportError as error:
-        raise SceneError("mitsuba: not installed; install it with: pip install 'mcdenoise[render]'") from error
+        raise SceneError(
+            "mitsuba: not installed; install it with: pip install 'mcdenoise[render]'"
+        ) from error
     if mitsuba.variant() is None:
         mitsuba.set_variant(variant())
     mitsuba.set_log_level(mitsuba.LogLevel.Error)
@@ -104,7 +107,9 @@ class MitsubaScene:
         except RuntimeError as error:
             raise SceneError(f"{path}: Mitsuba can't load it: {' '.join(str(error).split())}") from error
         if not scene.sensors():
-            raise SceneError(f"{path}: the scene has no <sensor>; add one, it is where the first view comes from")
+            raise SceneError(
+                f"{path}: the scene has no <sensor>; add one, it is where the first view comes from"
+            )
         own = scene.sensors()[0]
         return cls(scene, scene_name(path), _matrix(own), _fov(mi, own))
 
@@ -137,7 +142,9 @@ class MitsubaScene:
             self._aim(self._sensors[key])
         image = np.zeros((shot.height, shot.width, 10), np.float64)
         for number, spp in enumerate(_passes(shot)):
-            image += spp / shot.spp * self._render_pass(self._sensors[key], spp, _pass_seed(shot.seed, number))
+            image += (
+                spp / shot.spp * self._render_pass(self._sensors[key], spp, _pass_seed(shot.seed, number))
+            )
         return _frame(image.astype(np.float32), has_negative_lobes=shot.filter == "mitchell")
 
     def _render_pass(self, sensor: Any, spp: int, seed: int) -> np.ndarray:
@@ -146,7 +153,9 @@ class MitsubaScene:
                 self._scene, sensor=sensor, integrator=self._integrator, spp=spp, seed=seed
             )
         except RuntimeError as error:
-            raise SceneError(f"{self.name}: Mitsuba can't render it: {' '.join(str(error).split())}") from error
+            raise SceneError(
+                f"{self.name}: Mitsuba can't render it: {' '.join(str(error).split())}"
+            ) from error
         return np.array(image)
 
     def _aim(self, sensor: Any) -> None:

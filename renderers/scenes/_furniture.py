@@ -45,7 +45,9 @@ def chair(chance: np.random.Generator) -> Thing:
     high = chance.uniform(0.35, 0.6)
     feet = [(sx * (seat / 2 - leg), 0, sz * (seat / 2 - leg)) for sx in (-1, 1) for sz in (-1, 1)]
     legs = [box((leg, 0.45 + (high if foot[2] < 0 else 0), leg)).moved(foot) for foot in feet]
-    slats = [box((seat, 0.03, 0.015)).moved((0, y, -seat / 2 + leg)) for y in np.arange(0.55, 0.43 + high, 0.08)]
+    slats = [
+        box((seat, 0.03, 0.015)).moved((0, y, -seat / 2 + leg)) for y in np.arange(0.55, 0.43 + high, 0.08)
+    ]
     turn = chance.uniform(0, 360)
     body = box((seat, 0.04, seat)).moved((0, 0.45, 0)).turned(turn)
     return {"frame": join(legs + slats).turned(turn), "body": body}
@@ -121,7 +123,9 @@ def crate_stack(chance: np.random.Generator) -> Thing:
 def pedestal(chance: np.random.Generator) -> Thing:
     """A column with an ornament thrice its usual size."""
     height = chance.uniform(0.3, 1.0)
-    column = box((0.4, height, 0.4)) if chance.uniform() < 0.5 else lathe([(0.2, 0), (0.2, height), (0, height)])
+    column = (
+        box((0.4, height, 0.4)) if chance.uniform() < 0.5 else lathe([(0.2, 0), (0.2, height), (0, height)])
+    )
     top = {role: Mesh(m.vertices * 3, m.faces, m.uv).moved((0, height, 0))
            for role, m in ornament(chance).items()}  # fmt: skip
     return {"frame": column, **top}
@@ -143,7 +147,9 @@ def ring(chance: np.random.Generator) -> Thing:
     """A torus, lying or standing."""
     radius, thickness = chance.uniform(0.06, 0.12), chance.uniform(0.01, 0.04)
     lying = torus(radius, thickness)
-    return {"body": lying if chance.uniform() < 0.5 else lying.turned(90, 0).moved((0, radius + thickness, 0))}
+    return {
+        "body": lying if chance.uniform() < 0.5 else lying.turned(90, 0).moved((0, radius + thickness, 0))
+    }
 
 
 def bulb(chance: np.random.Generator) -> Thing:
@@ -153,7 +159,9 @@ def bulb(chance: np.random.Generator) -> Thing:
 
 def book_pile(chance: np.random.Generator) -> Thing:
     """Books that lie on one another."""
-    books = [box((0.16, 0.03, 0.22)).turned(chance.uniform(-20, 20)).moved((0, 0.031 * i, 0)) for i in range(5)]
+    books = [
+        box((0.16, 0.03, 0.22)).turned(chance.uniform(-20, 20)).moved((0, 0.031 * i, 0)) for i in range(5)
+    ]
     return {"body": join(books[::2]), "other": join(books[1::2])}
 
 

@@ -47,7 +47,8 @@ class Materials:
     def principled(self) -> Plugin:
         """All knobs of the Disney model that a surface has."""
         u = self._chance.uniform
-        return _both_sides({"type": "principled", "base_color": self.texture(), "roughness": float(u(0.1, 0.9)),
+        return _both_sides({"type": "principled", "base_color": self.texture(),
+                            "roughness": float(u(0.1, 0.9)),
                             "metallic": float(u() ** 3), "specular": float(u(0.2, 0.8)),
                             "clearcoat": float(u() ** 2), "clearcoat_gloss": float(u()),
                             "sheen": float(u() ** 2), "anisotropic": float(u() ** 2)})  # fmt: skip
@@ -62,7 +63,9 @@ class Materials:
     def mirror(self) -> Plugin:
         """A smooth conductor."""
         tint = np.tile(0.75 + 0.2 * _textures.color(self._chance), (8, 8, 1))
-        return _both_sides({"type": "conductor", "material": "none", "specular_reflectance": self._image(tint)})
+        return _both_sides(
+            {"type": "conductor", "material": "none", "specular_reflectance": self._image(tint)}
+        )
 
     def glass(self) -> Plugin:
         """Smooth glass or water."""
@@ -90,7 +93,11 @@ class Materials:
         """Cloth, leaves or grids with cut-outs."""
         image = _textures.texture(self._chance)
         mask = (image > np.median(image)).any(axis=2).astype(np.float64)
-        return {"type": "mask", "opacity": self._image(np.repeat(mask[..., None], 3, axis=2)), "bsdf": self.diffuse()}
+        return {
+            "type": "mask",
+            "opacity": self._image(np.repeat(mask[..., None], 3, axis=2)),
+            "bsdf": self.diffuse(),
+        }
 
     def _image(self, image: np.ndarray) -> Plugin:
         return {"type": "bitmap", "bitmap": self._bitmap(image.astype(np.float32)), "raw": True}

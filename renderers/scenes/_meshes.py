@@ -1,10 +1,12 @@
-"""Triangle meshes in numpy: a few shapes and ways to bend, repeat and join them. y is up, units are metres."""
+"""Triangle meshes in numpy: shapes, and ways to bend, repeat and join them. y is up, units are metres."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
+
+Vector = Sequence[float] | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,7 @@ class Mesh:
     faces: Int[np.ndarray, "m 3"]
     uv: Float[np.ndarray, "n 2"]
 
-    def moved(self, offset: Sequence[float] | np.ndarray) -> "Mesh":
+    def moved(self, offset: Vector) -> "Mesh":
         """The same mesh elsewhere."""
         return replace(self, vertices=self.vertices + np.asarray(offset, np.float64))
 
@@ -52,13 +54,13 @@ def sheet(points: Float[np.ndarray, "r c 3"]) -> Mesh:
     return Mesh(points.reshape(-1, 3), faces, np.stack([u, v], -1).reshape(-1, 2))
 
 
-def quad(corner: Sequence[float], along: Sequence[float], up: Sequence[float]) -> Mesh:
+def quad(corner: Vector, along: Vector, up: Vector) -> Mesh:
     """A flat parallelogram from a corner and two edges."""
     o, a, b = (np.asarray(x, np.float64) for x in (corner, along, up))
     return sheet(np.array([[o, o + a], [o + b, o + a + b]]))
 
 
-def box(size: Sequence[float]) -> Mesh:
+def box(size: Vector) -> Mesh:
     """A box that stands on the origin: centred in x and z, from y = 0 up."""
     x, y, z = size[0] / 2, size[1], size[2] / 2
     sides = [
@@ -132,7 +134,7 @@ def terrain(size: float, height: float, chance: np.random.Generator, steps: int 
 
 
 def normals(mesh: Mesh) -> Float[np.ndarray, "n 3"]:
-    """Vertex normals, weighted by area: smooth within a sheet, sharp between sheets, which share no vertex."""
+    """Vertex normals, by area: smooth within a sheet, sharp between sheets, which share no vertex."""
     a, b, c = (mesh.vertices[mesh.faces[:, i]] for i in range(3))
     across = np.cross(b - a, c - a)
     total = np.zeros_like(mesh.vertices)

@@ -15,7 +15,7 @@ def color(chance: np.random.Generator, *, least: float = 0.08, most: float = 0.8
     """A reflectance as paints have it: often nearly grey, seldom saturated."""
     saturation = float(chance.beta(1.2, 2.2))
     rgb = colorsys.hsv_to_rgb(float(chance.uniform()), saturation, float(chance.uniform(least, most)))
-    return np.array(rgb)
+    return np.array(rgb, np.float64)
 
 
 def noise(chance: np.random.Generator, slope: float, stretch: float = 1.0) -> Field:
@@ -26,7 +26,7 @@ def noise(chance: np.random.Generator, slope: float, stretch: float = 1.0) -> Fi
     spectrum = chance.normal(size=frequency.shape) + 1j * chance.normal(size=frequency.shape)
     field = np.fft.irfft2(spectrum / frequency**slope, (SIZE, SIZE))
     low, high = np.quantile(field, [0.02, 0.98])
-    return np.clip((field - low) / (high - low), 0, 1)
+    return np.asarray(np.clip((field - low) / (high - low), 0, 1))
 
 
 def texture(chance: np.random.Generator) -> Image:
@@ -47,7 +47,7 @@ def _grid(chance: np.random.Generator) -> tuple[Field, Field]:
 
 def _checks(chance: np.random.Generator) -> Field:
     y, x = _grid(chance)
-    return ((np.floor(x) + np.floor(y)) % 2).astype(np.float64)
+    return np.asarray((np.floor(x) + np.floor(y)) % 2, np.float64)
 
 
 def _bricks(chance: np.random.Generator) -> Field:
@@ -77,7 +77,7 @@ def _dots(chance: np.random.Generator) -> Field:
 
 def _marble(chance: np.random.Generator) -> Field:
     _, x = _grid(chance)
-    return 0.5 + 0.5 * np.sin(2 * np.pi * (x / 2) + 9 * noise(chance, 1.5))
+    return np.asarray(0.5 + 0.5 * np.sin(np.pi * x + 9 * noise(chance, 1.5)))
 
 
 def _clouds(chance: np.random.Generator) -> Field:
@@ -97,7 +97,8 @@ def _plain(chance: np.random.Generator) -> Field:
 
 
 _KINDS = {"checks": _checks, "bricks": _bricks, "planks": _planks, "stripes": _stripes, "dots": _dots,
-          "marble": _marble, "clouds": _clouds, "writing": _writing, "plain": _plain, "paint": _plain}  # fmt: skip
+          "marble": _marble, "clouds": _clouds, "writing": _writing, "plain": _plain,
+          "paint": _plain}  # fmt: skip
 
 
 def sky(chance: np.random.Generator) -> Image:
@@ -119,5 +120,7 @@ def softboxes(chance: np.random.Generator) -> Image:
     for _ in range(chance.integers(1, 5)):
         row, column = chance.integers(0, 100), chance.integers(0, 220)
         height, width = chance.integers(3, 40, 2)
-        image[row : row + height, column : column + width] = (0.5 + color(chance)) * 10 ** chance.uniform(0, 1.5)
+        image[row : row + height, column : column + width] = (0.5 + color(chance)) * 10 ** chance.uniform(
+            0, 1.5
+        )
     return np.asarray(image)

@@ -56,7 +56,7 @@ class _Place:
         self._parts: dict[str, Any] = {"type": "scene"}
 
     def build(self) -> Any:
-        """The scene, loaded: one mesh per material, since each further one costs 0.1 to 0.2 s of compiling."""
+        """The scene, loaded: one mesh per material, as each further one costs 0.1 to 0.2 s of compiling."""
         for number, meshes in enumerate(self._meshes):
             if meshes:
                 self._add_part(join(meshes), self._palette[number])
