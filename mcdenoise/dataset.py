@@ -79,12 +79,12 @@ def load(folder: Path, *, progress: Callable[[int, int], None] | None = None) ->
 
 
 def split(pairs: Sequence[Pair], share: float) -> tuple[list[Pair], list[Pair]]:
-    """Training and held-out pairs, disjoint by scene: the last `share` of the scenes by name, at least one if
-    there are two or more."""
+    """Training and held-out pairs, disjoint by scene: `share` of the scenes is held out, at least one if there
+    are two or more and `share` isn't 0."""
     scenes = sorted({pair.scene for pair in pairs})
     count = max(round(share * len(scenes)), 1) if len(scenes) > 1 and share > 0 else 0
-    # Spread over the names, so that each kind of scene is held out, not only the last in the alphabet.
-    held = set(scenes[:: len(scenes) // count][:count]) if count else set()
+    # Spread evenly over the names, so that each kind of scene is held out.
+    held = {scenes[int((number + 0.5) * len(scenes) / count)] for number in range(count)}
     return [p for p in pairs if p.scene not in held], [p for p in pairs if p.scene in held]
 
 

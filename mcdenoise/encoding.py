@@ -94,9 +94,9 @@ def finite(plane: Plane) -> tuple[Plane, int]:
 def guides(planes: Mapping[str, Plane], size: tuple[int, int]) -> Float[np.ndarray, "h w g"]:
     """All guides, and a mask each; a guide that isn't there is 0 (albedo: 1) with mask 0.
 
-    Albedo is clipped to 0..1. Where it is exactly black it is unknown rather than black (Mitsuba
-    writes that on mirrors, on smooth glass, and where the ray misses) and becomes 1. Normals are clipped to -1..1. Depth d
-    becomes m / (m + d) with the median m of what is hit, and 0 where nothing is: a scale-free nearness.
+    Albedo is clipped to 0..1. Where it is exactly black it is unknown rather than black (Mitsuba writes that
+    on mirrors, on smooth glass, and where the ray misses) and becomes 1. Normals are clipped to -1..1. Depth
+    d becomes m / (m + d) with the median m of what is hit, and 0 where nothing is: a scale-free nearness.
     """
     height, width = size
     given = {
