@@ -22,6 +22,9 @@ class Pair:
     scene: str
     name: str
     halves: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
+    # As the renderer declared them; for the card of a model.
+    spp: int = 0
+    filter: str = "unknown"
 
     @property
     def size(self) -> tuple[int, int]:
@@ -79,8 +82,7 @@ def load(folder: Path, *, progress: Callable[[int, int], None] | None = None) ->
 
 
 def split(pairs: Sequence[Pair], share: float) -> tuple[list[Pair], list[Pair]]:
-    """Training and held-out pairs, disjoint by scene: `share` of the scenes is held out, at least one if there
-    are two or more and `share` isn't 0."""
+    """Training and held-out pairs, disjoint by scene; a `share` above 0 holds out one scene at least."""
     scenes = sorted({pair.scene for pair in pairs})
     count = max(round(share * len(scenes)), 1) if len(scenes) > 1 and share > 0 else 0
     # Spread evenly over the names, so that each kind of scene is held out.
@@ -119,7 +121,13 @@ def _load_pair(first: Path) -> Pair | str:
     if wrong:
         return f"{first}: {wrong}"
     scene = str(a.attributes.get("mcdenoise.scene", first.name.split(".")[0]))
-    return Pair(scene, first.name.removesuffix(".a.exr"), (_compact(a), _compact(b)))
+    return Pair(
+        scene,
+        first.name.removesuffix(".a.exr"),
+        (_compact(a), _compact(b)),
+        spp=int(a.attributes.get("mcdenoise.spp", 0)),
+        filter=str(a.attributes.get("mcdenoise.filter", "unknown")),
+    )
 
 
 def _what_is_wrong(a: Frame, b: Frame) -> str:

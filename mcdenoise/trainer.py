@@ -3,6 +3,7 @@
 import csv
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -45,6 +46,7 @@ class State:
     averaged: Denoising
     optimizer: torch.optim.AdamW
     step: int = 0
+    seconds: float = 0.0
 
 
 def train(
@@ -75,9 +77,7 @@ def train(
             report(now)
             if is_last or not state.step % settings.save_every:
                 save(state, settings, state_path(out))
-    card = {"settings": asdict(settings), "pairs": len(trained), "scenes": sorted({p.scene for p in trained}),
-            "held_out_scenes": sorted({p.scene for p in held_out})}  # fmt: skip
-    checkpoint.save_model(out, state.averaged, card)
+    checkpoint.save_model(out, state.averaged, _card(settings, trained, held_out, state.seconds))
 
 
 def start(settings: TrainSettings, resume_from: Path, device: torch.device) -> State:
@@ -87,8 +87,8 @@ def start(settings: TrainSettings, resume_from: Path, device: torch.device) -> S
         TrainingError: that file is of a run with another network, seed or batch.
     """
     torch.manual_seed(settings.seed)
-    network = networks.build(settings.network, {}).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch\'s stubs lack it
-    averaged = networks.build(settings.network, {}).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch\'s stubs lack it
+    network = _on(device, networks.build(settings.network, {}))
+    averaged = _on(device, networks.build(settings.network, {}))
     averaged.load_state_dict(network.state_dict())
     optimizer = torch.optim.AdamW(
         network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
@@ -123,7 +123,9 @@ def update(
     state.optimizer.step()
     state.step += 1
     _average(state, settings.ema)
-    return float(value.item()), time.perf_counter() - begin
+    seconds = time.perf_counter() - begin
+    state.seconds += seconds
+    return float(value.item()), seconds
 
 
 def learning_rate(step: int, settings: TrainSettings) -> float:
@@ -167,7 +169,12 @@ def save(state: State, settings: TrainSettings, path: Path) -> None:
     tensors |= {f"averaged.{key}": value for key, value in state.averaged.state_dict().items()}
     for index, moments in state.optimizer.state_dict()["state"].items():
         tensors |= {f"adam.{index}.{key}": value for key, value in moments.items()}
-    about = {"version": checkpoint.VERSION, "step": state.step, "settings": asdict(settings)}
+    about = {
+        "version": checkpoint.VERSION,
+        "step": state.step,
+        "seconds": state.seconds,
+        "settings": asdict(settings),
+    }
     checkpoint.write(path, {key: value.detach().cpu().contiguous() for key, value in tensors.items()}, about)
 
 
@@ -251,12 +258,34 @@ def _batches(pairs: Sequence[Pair], settings: TrainSettings, step: int) -> Itera
             yield batch
 
 
+def _card(
+    settings: TrainSettings, trained: Sequence[Pair], held_out: Sequence[Pair], seconds: float
+) -> dict[str, Any]:
+    """How a model came about; stays in its file."""
+    return {
+        "settings": asdict(settings),
+        "pairs": len(trained),
+        "pairs_by_spp": Counter(str(pair.spp) for pair in trained),
+        "pairs_by_filter": Counter(pair.filter for pair in trained),
+        "scenes": sorted({pair.scene for pair in trained}),
+        "held_out_scenes": sorted({pair.scene for pair in held_out}),
+        "hours": seconds / 3600,
+        "torch": torch.__version__,
+    }
+
+
 @torch.no_grad()
 def _average(state: State, keep: float) -> None:
     """Exponential moving average of the weights, with a shorter memory in the first steps."""
     keep = min(keep, (1 + state.step) / (10 + state.step))
     for average, value in zip(state.averaged.parameters(), state.network.parameters(), strict=True):
         average.lerp_(value, 1 - keep)
+
+
+def _on(device: torch.device, network: Denoising) -> Denoising:
+    """On the device, in the memory layout that its convolutions are fastest in."""
+    moved: Denoising = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return moved
 
 
 def _restore(state: State, settings: TrainSettings, path: Path) -> None:
@@ -272,7 +301,7 @@ def _restore(state: State, settings: TrainSettings, path: Path) -> None:
         index, name = key.split(".", 1)
         moments.setdefault(int(index), {})[name] = value
     state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": moments})
-    state.step = int(about["step"])
+    state.step, state.seconds = int(about["step"]), float(about["seconds"])
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
