@@ -159,8 +159,7 @@ def _item(pair: Pair, cut: Cut, chance: np.random.Generator) -> tuple[Tensor, Te
     planes = _varied(_without_some_guides(planes, cut, chance), chance)
     # The exposure comes from the input alone: a factor that depended on the target would bias its mean.
     scale = encoding.exposure(planes["color"]) * 2 ** chance.uniform(-cut.stops, cut.stops)
-    color, target = (np.clip(planes[name] * scale, -encoding.RADIANCE_LIMIT, encoding.RADIANCE_LIMIT)
-                     for name in ("color", "target"))  # fmt: skip
+    color, target = (encoding.expose(planes[name], scale) for name in ("color", "target"))
     size = (cut.crop, cut.crop)
     return tuple(encoding.tensor(p) for p in (color, encoding.guides(planes, size), target))  # type: ignore[return-value]
 

@@ -34,8 +34,7 @@ def encode(frame: Frame) -> Encoded:
     """A frame as a batch of one, exposed, on the CPU."""
     color, replaced = finite(frame.color)
     scale = exposure(color)
-    exposed = np.clip(color * scale, -RADIANCE_LIMIT, RADIANCE_LIMIT)
-    return Encoded(tensor(exposed), tensor(guides(frame.planes, frame.size)), scale, replaced)
+    return Encoded(tensor(expose(color, scale)), tensor(guides(frame.planes, frame.size)), scale, replaced)
 
 
 def decode(color: Float[Tensor, "1 3 h w"], scale: float) -> Plane:
@@ -65,6 +64,12 @@ def exposure(color: Plane) -> float:
     return float(KEY / np.exp(np.mean(np.log(lit))))
 
 
+def expose(color: Plane, scale: float) -> Plane:
+    """Radiance times the exposure, within `RADIANCE_LIMIT`."""
+    with np.errstate(over="ignore"):  # beyond float32 is beyond the limit too
+        return np.clip(color * scale, -RADIANCE_LIMIT, RADIANCE_LIMIT)
+
+
 def _bin_means(luminance: np.ndarray) -> np.ndarray:
     height, width = luminance.shape
     rows, columns = np.arange(0, height, BIN), np.arange(0, width, BIN)
@@ -82,7 +87,7 @@ def finite(plane: Plane) -> tuple[Plane, int]:
     if not bad.any():
         return plane, 0
     good = np.pad(np.where(bad, 0.0, 1.0)[..., None], ((1, 1), (1, 1), (0, 0)))
-    values = np.pad(np.where(bad[..., None], 0.0, plane), ((1, 1), (1, 1), (0, 0)))
+    values = np.pad(np.where(bad[..., None], 0.0, plane.astype(np.float64)), ((1, 1), (1, 1), (0, 0)))
     height, width = bad.shape
     shifts = [(y, x) for y in range(3) for x in range(3)]
     total = sum(values[y : y + height, x : x + width] for y, x in shifts)
@@ -119,7 +124,7 @@ def _albedo(albedo: Plane) -> Plane:
 def _nearness(depth: Plane) -> Plane:
     hit = (depth > 0) & (depth < 1e10)
     middle = float(np.median(depth[hit])) if hit.any() else 1.0
-    return np.where(hit, middle / (middle + depth), 0).astype(np.float32)
+    return np.where(hit, middle / (middle + np.where(hit, depth, 0)), 0).astype(np.float32)
 
 
 def tone_map(color: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
