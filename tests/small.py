@@ -1,0 +1,67 @@
+"""Small things to learn from and to learn with: networks of a few channels, pairs of a few pixels."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mcdenoise import exr, networks
+from mcdenoise.dataset import Pair
+from mcdenoise.encoding import GUIDE_CHANNELS
+from mcdenoise.frame import Frame
+from mcdenoise.networks._contract import Denoising
+from mcdenoise.settings import TrainSettings
+
+# What makes a network small, where its own sizes are too large for a test that runs it often.
+RECIPES: dict[str, dict[str, list[int]]] = {"kpn": {"widths": [4, 4, 4, 4]}}
+
+MakeFrame = Callable[..., Frame]
+
+
+def network(name: str, *, seed: int = 0) -> Denoising:
+    """The network `name` with random weights, small where there is a recipe for that."""
+    torch.manual_seed(seed)
+    return networks.build(name, RECIPES.get(name, {})).eval()
+
+
+def inputs(height: int, width: int, *, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Noisy radiance and guides as a network gets them, 1 c h w."""
+    chance = torch.Generator().manual_seed(seed)
+    color = torch.randn(1, 3, height, width, generator=chance).exp()
+    return color, torch.rand(1, GUIDE_CHANNELS, height, width, generator=chance)
+
+
+def settings(**changes: object) -> TrainSettings:
+    """Eight steps on crops of 32x32."""
+    usual: dict[str, object] = {"steps": 8, "batch": 1, "crop": 32, "save_every": 4, "device": "cpu"}
+    return TrainSettings(**{**usual, **changes})  # type: ignore[arg-type]
+
+
+def pair(halves: Sequence[Frame], *, scene: str = "scene") -> Pair:
+    """Two frames as the trainer holds them in memory."""
+    one, other = (dict(half.planes) for half in halves)
+    return Pair(scene, f"{scene}.0001", (one, other))
+
+
+def pairs(noisy_frame: MakeFrame, count: int = 3, *, size: tuple[int, int] = (40, 48)) -> list[Pair]:
+    """`count` pairs, each of its own scene: `place0`, `place1`, ..."""
+    halves = [[noisy_frame(2 * i, size=size), noisy_frame(2 * i + 1, size=size)] for i in range(count)]
+    return [pair(two, scene=f"place{i}") for i, two in enumerate(halves)]
+
+
+def save_pair(folder: Path, name: str, halves: Sequence[Frame], *, seeds: tuple[int, int] = (1, 2)) -> Path:
+    """Write `NAME.a.exr` and `NAME.b.exr` as the harness does; returns the first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for letter, seed, half in zip("ab", seeds, halves, strict=True):
+        attributes = {"mcdenoise.seed": seed, "mcdenoise.scene": name, **half.attributes}
+        exr.write_frame(folder / f"{name}.{letter}.exr", Frame(half.planes, attributes))
+    return folder / f"{name}.a.exr"
+
+
+def save_pairs(folder: Path, noisy_frame: MakeFrame, count: int = 3) -> Path:
+    """Write `count` sound pairs of 40x48; returns the folder."""
+    for i, made in enumerate(pairs(noisy_frame, count)):
+        planes = [{name: plane.astype(np.float32) for name, plane in half.items()} for half in made.halves]
+        save_pair(folder, made.scene, [Frame(half) for half in planes], seeds=(2 * i, 2 * i + 1))
+    return folder

@@ -1,0 +1,56 @@
+"""Files appear whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from mcdenoise import files
+
+
+def test_written_file_takes_its_name_at_the_end_only(tmp_path: Path) -> None:
+    path = tmp_path / "model.bin"
+    with files.whole(path) as part:
+        part.write_bytes(b"new")
+        assert part.parent == tmp_path  # a rename is whole only within one file system
+        assert not path.exists()
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_failed_write_leaves_the_old_file_and_no_part_file(tmp_path: Path) -> None:
+    path = tmp_path / "model.bin"
+    path.write_bytes(b"old")
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half(path)
+
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def write_half(path: Path) -> None:
+    with files.whole(path) as part:
+        part.write_bytes(b"ne")
+        raise KeyboardInterrupt
+
+
+def test_nothing_written_is_an_error_and_not_an_empty_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), files.whole(tmp_path / "model.bin"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_folder_is_the_file_systems_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), files.whole(tmp_path / "nowhere" / "model.bin") as part:
+        part.write_bytes(b"new")
+
+
+def test_bytes_are_on_the_disk_before_the_name_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.bin"
+    synced: list[bool] = []
+    monkeypatch.setattr("os.fsync", lambda _: synced.append(path.exists()))
+
+    with files.whole(path) as part:
+        part.write_bytes(b"new")
+
+    assert synced == [False]

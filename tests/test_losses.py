@@ -1,0 +1,79 @@
+"""Losses: what constant each draws a network to when its targets are noisy."""
+
+import pytest
+import torch
+
+from mcdenoise import losses
+from mcdenoise.errors import UsageError
+from mcdenoise.losses import Loss
+
+
+def best_constant(loss: Loss, noisy: torch.Tensor) -> float:
+    """Where the gradient of the loss crosses zero: the loss itself may not be least there, because
+    `relative_l2` sends no gradient through its denominator."""
+    low, high = 1e-3, 1e3
+    while high / low > 1.0001:
+        middle = (low * high) ** 0.5
+        low, high = (low, middle) if gradient(loss, middle, noisy) > 0 else (middle, high)
+    return low
+
+
+def gradient(loss: Loss, constant: float, noisy: torch.Tensor) -> float:
+    estimate = torch.tensor(constant, dtype=noisy.dtype, requires_grad=True)
+    loss(estimate.expand_as(noisy), noisy).backward()
+    assert estimate.grad is not None
+    return float(estimate.grad)
+
+
+@pytest.fixture(scope="module")
+def long_tailed() -> torch.Tensor:
+    """Log-normal noise, sigma 1 and mean 1: the mean of so many samples is known to 0.3 %."""
+    chance = torch.Generator().manual_seed(1)
+    return (torch.randn(1, 3, 256, 256, generator=chance, dtype=torch.float64) - 0.5).exp()
+
+
+@pytest.mark.parametrize("name", [name for name, loss in losses.every().items() if loss.noisy_targets])
+def test_safe_loss_has_the_mean_of_noisy_targets_as_its_best_constant(
+    name: str, long_tailed: torch.Tensor
+) -> None:
+    assert best_constant(losses.every()[name], long_tailed) == pytest.approx(1, rel=0.03)
+
+
+@pytest.mark.parametrize("name", [name for name, loss in losses.every().items() if not loss.noisy_targets])
+def test_loss_marked_unsafe_is_biased_indeed(name: str, long_tailed: torch.Tensor) -> None:
+    assert abs(best_constant(losses.every()[name], long_tailed) - 1) > 0.1
+
+
+@pytest.mark.parametrize("name", losses.every())
+def test_no_error_is_no_loss_and_error_is_some(name: str) -> None:
+    picture = torch.rand(1, 3, 4, 5)
+    assert losses.every()[name](picture, picture).item() == 0
+    assert losses.every()[name](picture + 0.1, picture).item() > 0
+
+
+@pytest.mark.parametrize("name", losses.every())
+def test_loss_and_its_gradient_are_finite_on_black_negative_and_very_bright_pixels(name: str) -> None:
+    estimate = torch.tensor([0.0, -0.01, 6e4, 0.0, 6e4]).reshape(1, 1, 1, 5).requires_grad_()
+    target = torch.tensor([0.0, 0.5, 0.0, 6e4, 6e4]).reshape(1, 1, 1, 5)
+
+    value = losses.every()[name](estimate, target)
+    value.backward()
+
+    assert value.isfinite()
+    assert estimate.grad is not None
+    assert estimate.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", [name for name, loss in losses.every().items() if not loss.noisy_targets])
+def test_unsafe_loss_is_refused_on_noisy_targets_and_the_safe_ones_are_named(name: str) -> None:
+    with pytest.raises(UsageError, match=f"'{name}' darkens or brightens .*; use: ") as caught:
+        losses.find(name, is_target_noisy=True)
+
+    named = str(caught.value).split("use: ")[1].split(", ")
+    assert named == [name for name, loss in losses.every().items() if loss.noisy_targets]
+    assert losses.find(name, is_target_noisy=False).name == name
+
+
+def test_unknown_loss_is_refused_and_the_known_ones_are_named() -> None:
+    with pytest.raises(UsageError, match=f"no 'l3'; there is: {', '.join(losses.every())}"):
+        losses.find("l3", is_target_noisy=False)
