@@ -30,7 +30,10 @@ def find(
             cast, candidate, candidate_fov, reach, least_hits=0.35 + 0.5 * max(covered - 0.5, 0)
         ):
             return candidate, candidate_fov
-    raise SceneError(f"{where}: found no further camera in {TRIES} tries; ask for fewer --views")
+    raise SceneError(
+        f"{where}: found no further camera in {TRIES} tries, nor would it in another run; "
+        "ask for fewer --views or another --camera-seed"
+    )
 
 
 def look_at(origin: np.ndarray, target: np.ndarray, up: np.ndarray) -> np.ndarray:

@@ -2,17 +2,20 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from mcdenoise import config
-from mcdenoise.config import setting
-from mcdenoise.errors import McdenoiseError, SceneError, UsageError
+from mcdenoise.errors import ExrError, McdenoiseError, NoInputError, SceneError, UsageError
 from renderers import pairs
 from renderers.backends import mitsuba
+from renderers.backends._contract import OpenScene
 from renderers.backends.mitsuba import MitsubaScene
 from renderers.scenes import procedural
+from renderers.settings import RenderSettings
 
 HELP = "render pairs of noisy frames to train on (Mitsuba 3)"
 EXAMPLES = """examples:
@@ -22,66 +25,38 @@ EXAMPLES = """examples:
 Run it again to go on where it was stopped: only what is missing is rendered."""
 
 
-def _numbers(text: object) -> str:
-    """Check a list such as 4,8,16; it stays text, so that it reads the same in a settings file."""
-    for part in str(text).split(","):
-        if int(part) < 1:
-            raise ValueError(f"{part} is not a count of samples")
-    return str(text)
-
-
 @dataclass(frozen=True)
-class RenderSettings:
-    """All that decides what `render` writes."""
+class Source:
+    """A scene that is opened once one of its views is missing, and the name its pairs get."""
 
-    spp: str = setting("8", "samples per pixel of each half; several (4,8,16): one is drawn per view",
-                       metavar="N[,N...]", parse=_numbers)  # fmt: skip
-    views: int = setting(4, "cameras per scene; the first is the scene's own", metavar="N")
-    first_view: int = setting(0, "number of the first view", metavar="N")
-    size: str = setting("256x256", "width x height in pixels", metavar="WxH")
-    seed: int = setting(1, "where chance starts: cameras, spp, filters and noise", metavar="N")
-    camera_seed: int = setting(1, "where the cameras start, apart from the noise", metavar="N")
-    filter: str = setting(
-        "box", f"pixel filter, or several: {', '.join(mitsuba.FILTERS)}", metavar="NAME[,NAME...]"
-    )
-    procedural: int = setting(0, "render this many made-up scenes", metavar="N")
-    first_scene: int = setting(0, "number of the first made-up scene", metavar="N")
-    environments: str = setting(
-        "", "folder of .exr environment maps to light made-up scenes with", metavar="DIR"
-    )
+    name: str
+    open: Callable[[], OpenScene]
 
-    def __post_init__(self) -> None:
-        if (
-            self.views < 1
-            or self.first_view < 0
-            or self.procedural < 0
-            or min(self.seed, self.camera_seed) < 0
-        ):
-            raise UsageError("render: --views must be at least 1, other numbers can't be negative")
-        for name in self.filters:
-            if name not in mitsuba.FILTERS:
-                raise UsageError(f"render: no filter {name!r}; there is: {', '.join(mitsuba.FILTERS)}")
-        if min(self.width_height) < 8:
-            raise UsageError(f"render: --size {self.size} is too small; 8x8 is the least")
+
+@dataclass
+class Tally:
+    """How the views asked for ended."""
+
+    present: int = 0
+    rendered: int = 0
+    failed: int = 0
+    exit_codes: set[int] = field(default_factory=set)
 
     @property
-    def spps(self) -> tuple[int, ...]:
-        """The samples per pixel to draw from."""
-        return tuple(int(part) for part in self.spp.split(","))
+    def finished(self) -> int:
+        """Views that need no more work."""
+        return self.present + self.rendered + self.failed
 
     @property
-    def filters(self) -> tuple[str, ...]:
-        """The pixel filters to draw from."""
-        return tuple(self.filter.split(","))
+    def exit_code(self) -> int:
+        """0 without failures; the failures' own code where they agree; else 1."""
+        return next(iter(self.exit_codes)) if len(self.exit_codes) == 1 else min(len(self.exit_codes), 1)
 
-    @property
-    def width_height(self) -> tuple[int, int]:
-        """The size in pixels."""
-        try:
-            width, height = (int(part) for part in self.size.lower().split("x"))
-        except ValueError:
-            raise UsageError(f"render: --size {self.size!r}: write it as 256x256") from None
-        return width, height
+    def fail(self, error: McdenoiseError, views: int) -> McdenoiseError:
+        """Count views that `error` cost; gives it back."""
+        self.failed += views
+        self.exit_codes.add(error.exit_code)
+        return error
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,79 +70,90 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Render what is missing; 1 if a view or a scene failed, the others are there."""
+    """Render what is missing; a view or a scene that fails doesn't stop the others."""
     settings = config.resolve(RenderSettings, arguments)
-    if bool(arguments.scenes) == bool(settings.procedural):
+    sources = _sources(arguments.scenes, settings)
+    _make_folder(arguments.output)
+    tally = _render_all(sources, settings, arguments.output, quiet=arguments.quiet)
+    print(f"{arguments.output}: {tally.present} pairs were there, "
+          f"{tally.rendered} rendered, {tally.failed} failed")  # fmt: skip
+    return tally.exit_code
+
+
+def _sources(scenes: Sequence[Path], settings: RenderSettings) -> list[Source]:
+    """What to render: the scene files, or the made-up scenes.
+
+    Raises:
+        UsageError: neither or both are asked for; two files' pairs would have the same names; or there are
+            no environment maps where they are said to be.
+    """
+    if bool(scenes) == bool(settings.procedural):
         raise UsageError("render: give scene files, or --procedural N (see mcdenoise render --help)")
-    folder: Path = arguments.output
+    maps = Path(settings.environments) if settings.environments else None
+    if maps and not any(maps.glob("*.exr")):
+        raise UsageError(f"--environments {maps}: no such folder, or no .exr in it")
+    by_name: dict[str, Path] = {}
+    for path in scenes:
+        other = by_name.setdefault(mitsuba.scene_name(path), path)
+        if other != path:
+            raise UsageError(f"{other} and {path}: pairs of both would have one name; rename one of them")
+    numbers = range(settings.first_scene, settings.first_scene + settings.procedural)
+    return [
+        *(Source(name, partial(MitsubaScene.from_file, path)) for name, path in by_name.items()),
+        *(Source(procedural.scene_name(n), partial(procedural.open_scene, n, maps)) for n in numbers),
+    ]
+
+
+def _make_folder(folder: Path) -> None:
+    """Make sure, before any work, that pairs can be written to `folder`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()  # asking the system for rights says yes to root anywhere
     except OSError as error:
-        raise UsageError(f"{folder}: can't make this folder: {error.strerror}") from error
-    return _render_all(arguments.scenes, settings, folder, quiet=arguments.quiet)
+        raise ExrError(
+            f"{folder}: can't be written to as a folder: {error.strerror}; choose another -o"
+        ) from error
 
 
-def _render_all(scenes: list[Path], settings: RenderSettings, folder: Path, *, quiet: bool) -> int:
+def _render_all(sources: list[Source], settings: RenderSettings, folder: Path, *, quiet: bool) -> Tally:
     from tqdm import tqdm
 
-    numbers = range(settings.first_scene, settings.first_scene + settings.procedural)
-    sources: list[Path | int] = [*scenes, *numbers]
     tally = Tally()
     with tqdm(total=len(sources) * settings.views, unit="pair", disable=quiet or None, smoothing=0.05) as bar:
         for source in sources:
-            for error in _render_scene(source, settings, folder, tally):
-                bar.write(f"mcdenoise: {error}", file=sys.stderr)
-            bar.update(tally.finished - bar.n)
-    print(f"{folder}: {tally.present} pairs were there, {tally.rendered} rendered, {tally.failed} failed")
-    return 1 if tally.failed else 0
-
-
-@dataclass
-class Tally:
-    """How the views asked for ended."""
-
-    present: int = 0
-    rendered: int = 0
-    failed: int = 0
-
-    @property
-    def finished(self) -> int:
-        """Views that need no more work."""
-        return self.present + self.rendered + self.failed
+            for failure in _render_scene(source, settings, folder, tally):
+                if failure:
+                    bar.write(f"mcdenoise: {failure}", file=sys.stderr)
+                bar.update(tally.finished - bar.n)
+    return tally
 
 
 def _render_scene(
-    source: Path | int, settings: RenderSettings, folder: Path, tally: Tally
-) -> Iterator[McdenoiseError]:
-    """Render the views of one scene that are missing, counting them; yields what went wrong."""
-    jobs = _plan(source, settings, folder)
+    source: Source, settings: RenderSettings, folder: Path, tally: Tally
+) -> Iterator[McdenoiseError | None]:
+    """Render the views of one scene that are missing; yields after each what went wrong, if anything."""
+    jobs = pairs.plan(source.name, folder, views=settings.numbers, spps=settings.spps,
+                      filters=settings.filters, size=settings.width_height, seed=settings.seed)  # fmt: skip
     missing = [job for job in jobs if not job.is_done]
     tally.present += len(jobs) - len(missing)
+    yield None
     if not missing:
         return
     try:
-        scene = _open(source, settings)
-    except McdenoiseError as error:
-        tally.failed += len(missing)
-        yield error
+        scene = source.open()
+    except (NoInputError, SceneError, ExrError) as error:
+        yield tally.fail(error, views=len(missing))
         return
     for job in missing:
-        try:
-            pairs.render(scene, job, camera_seed=settings.camera_seed)
-            tally.rendered += 1
-        except SceneError as error:
-            tally.failed += 1
-            yield error
+        yield _render_view(scene, job, settings, tally)
 
 
-def _plan(source: Path | int, settings: RenderSettings, folder: Path) -> list[pairs.Job]:
-    name = mitsuba.scene_name(source) if isinstance(source, Path) else procedural.scene_name(source)
-    views = range(settings.first_view, settings.first_view + settings.views)
-    return pairs.plan(name, folder, views=views, spps=settings.spps, filters=settings.filters,
-                      size=settings.width_height, seed=settings.seed)  # fmt: skip
-
-
-def _open(source: Path | int, settings: RenderSettings) -> MitsubaScene:
-    if isinstance(source, Path):
-        return MitsubaScene.from_file(source)
-    return procedural.open_scene(source, Path(settings.environments) if settings.environments else None)
+def _render_view(
+    scene: OpenScene, job: pairs.Job, settings: RenderSettings, tally: Tally
+) -> McdenoiseError | None:
+    try:
+        pairs.render(scene, job, camera_seed=settings.camera_seed)
+    except SceneError as error:
+        return tally.fail(error, views=1)
+    tally.rendered += 1
+    return None

@@ -43,12 +43,15 @@ def plan(
     size: tuple[int, int],
     seed: int,
 ) -> list[Job]:
-    """The jobs of one scene; spp and filter are drawn per view, the same for the same seed."""
+    """The jobs of one scene; spp and filter are drawn per view, the same for the same seed.
+
+    The noise starts from the spp and filter too: runs that differ in them alone share no noise.
+    """
     jobs = []
     for view in views:
         chance = _chance(scene, view, seed)
         spp, name = int(chance.choice(spps)), str(chance.choice(filters))
-        start = int(chance.integers(2**30))
+        start = int(_chance(scene, view, seed, spp, name).integers(2**30))
         jobs.append(Job(scene, view, Shot(spp, start, name, width=size[0], height=size[1]), folder))
     return jobs
 
@@ -58,18 +61,24 @@ def render(scene: OpenScene, job: Job, *, camera_seed: int) -> None:
 
     Raises:
         SceneError: there is no such view, or the picture can't be trained on.
+        ExrError: a file can't be written.
     """
     scene.look(job.view, _chance(job.scene, job.view, camera_seed))
     frames = [scene.render(replace(job.shot, seed=job.shot.seed + half)) for half in range(2)]
-    for half, (frame, path) in enumerate(zip(frames, job.paths, strict=True)):
+    for frame, path in zip(frames, job.paths, strict=True):
         _check(frame, path)
-        exr.write_frame(path, replace(frame, attributes=_attributes(scene, job, job.shot.seed + half)))
+    # A half that is there may be of a run with other settings: replaced first, it never completes a pair.
+    for half in sorted(range(2), key=lambda half: not job.paths[half].exists()):
+        attributes = _attributes(scene, job, job.shot.seed + half)
+        exr.write_frame(job.paths[half], replace(frames[half], attributes=attributes))
 
 
 def _check(frame: Frame, path: Path) -> None:
     for name, plane in frame.planes.items():
         if not np.isfinite(plane).all():
-            raise SceneError(f"{path}: the renderer put NaN or Inf into {name}; this view isn't kept")
+            raise SceneError(
+                f"{path}: the renderer put NaN or Inf into {name}; this view is left out (and would be again)"
+            )
 
 
 def _attributes(scene: OpenScene, job: Job, seed: int) -> dict[str, str | int | float]:
@@ -83,7 +92,7 @@ def _attributes(scene: OpenScene, job: Job, seed: int) -> dict[str, str | int | 
     }
 
 
-def _chance(scene: str, view: int, seed: int) -> np.random.Generator:
-    """A generator that depends on the scene's name, the view and the seed, and on nothing else."""
-    digest = hashlib.sha256(f"{scene}/{view}/{seed}".encode()).digest()
+def _chance(*parts: str | int) -> np.random.Generator:
+    """A generator that depends on the parts and on nothing else."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return np.random.default_rng(np.frombuffer(digest[:16], np.uint32))

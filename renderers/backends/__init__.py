@@ -1,1 +1,1 @@
-"""A module per renderer; each has `open_scenes(settings) -> Iterator[OpenScene]` (see `_contract`)."""
+"""A module per renderer; the scenes that it opens obey `_contract.OpenScene`."""

@@ -36,5 +36,9 @@ class OpenScene(Protocol):
     def render(self, shot: Shot) -> Frame:
         """Planes color, albedo, normal, depth of the current view, scene-linear, row 0 on top.
 
-        Same shot, same bytes; another seed, independent noise.
+        Same shot, same bytes with a box filter; with a wider one the same to float rounding, since threads
+        may add what they splat on a pixel in any order. Another seed, independent noise.
+
+        Raises:
+            SceneError: the renderer can't render it.
         """

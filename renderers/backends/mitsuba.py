@@ -1,23 +1,17 @@
 """Mitsuba 3: scenes from XML files or from a number, rendered with the `path` and `aov` integrators."""
 
-import logging
-import os
-import subprocess
-import sys
-from functools import cache
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mcdenoise.errors import SceneError
+from mcdenoise.errors import NoInputError, SceneError
 from mcdenoise.frame import Frame
 from renderers import cameras
 from renderers.backends._contract import Shot
+from renderers.backends._variant import start
 
-log = logging.getLogger(__name__)
-
-FAST, SLOW = "llvm_ad_rgb", "scalar_rgb"
 FILTERS = ("box", "gaussian", "tent", "mitchell")
 # Channels of the `aov` integrator in the order asked for, after R G B.
 AOVS = "albedo:albedo,normal:sh_normal,depth:depth"
@@ -25,57 +19,10 @@ MAX_DEPTH = 16
 # Paths in flight: 2 GiB or so of Dr.Jit's memory.
 PASS_SAMPLES = 2**22
 
-_PROBE = f"""
-import mitsuba as mi
-mi.set_variant({FAST!r})
-scene = mi.load_dict({{'type': 'scene', 'e': {{'type': 'constant'}}, 's': {{'type': 'sphere',
-    'center': [0, 0, 5]}}, 'i': {{'type': 'path'}}, 'c': {{'type': 'perspective', 'f': {{'type': 'hdrfilm',
-    'width': 4, 'height': 4}}}}}})
-assert float(mi.TensorXf(mi.render(scene, spp=1)).array[0]) > 0
-"""
-
 
 def scene_name(path: Path) -> str:
     """`kitchen` for both `kitchen.xml` and `kitchen/scene_m3.xml`."""
     return path.resolve().parent.name if path.stem.startswith("scene") else path.stem
-
-
-@cache
-def variant() -> str:
-    """The fastest variant that works here: LLVM if a child process survives a render with it, else scalar.
-
-    An unusable LLVM aborts the whole process (seen with LLVM 14 and 15), hence the child.
-    """
-    asked = os.environ.get("MCDENOISE_MITSUBA_VARIANT")
-    if asked:
-        return asked
-    probe = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, check=False)  # noqa: S603
-    if probe.returncode == 0:
-        return FAST
-    log.warning(
-        "mitsuba: %s doesn't work here, using %s (about 3x slower); cure: install LLVM 16 or newer "
-        "(Debian 12: apt-get install libllvm19) or point DRJIT_LIBLLVM_PATH at its libLLVM",
-        FAST, SLOW,
-    )  # fmt: skip
-    return SLOW
-
-
-def start() -> Any:
-    """Import mitsuba and set the variant.
-
-    Raises:
-        SceneError: mitsuba isn't installed.
-    """
-    try:
-        import mitsuba
-    except ImportError as error:
-        raise SceneError(
-            "mitsuba: not installed; install it with: pip install 'mcdenoise[render]'"
-        ) from error
-    if mitsuba.variant() is None:
-        mitsuba.set_variant(variant())
-    mitsuba.set_log_level(mitsuba.LogLevel.Error)
-    return mitsuba
 
 
 class MitsubaScene:
@@ -97,15 +44,16 @@ class MitsubaScene:
         """Load a Mitsuba 3 XML scene.
 
         Raises:
-            SceneError: no such file, or Mitsuba refuses it (the message names file and element).
+            NoInputError: no such file.
+            SceneError: Mitsuba refuses it (the message names file and element), or it has no camera.
         """
-        mi = start()
         if not path.is_file():
-            raise SceneError(f"{path}: no such scene file; give a Mitsuba 3 XML file, or --procedural N")
+            raise NoInputError(f"{path}: no such scene file; give a Mitsuba 3 XML file, or --procedural N")
+        mi = start()
         try:
             scene = mi.load_file(str(path))
         except RuntimeError as error:
-            raise SceneError(f"{path}: Mitsuba can't load it: {' '.join(str(error).split())}") from error
+            raise SceneError(f"{path}: Mitsuba can't load it: {_plain(error)}") from error
         if not scene.sensors():
             raise SceneError(
                 f"{path}: the scene has no <sensor>; add one, it is where the first view comes from"
@@ -117,7 +65,7 @@ class MitsubaScene:
         """See `OpenScene.look`."""
         matrix, fov = self._own
         if view > 0:
-            matrix, fov = cameras.find(self.cast, matrix, fov, chance, where=self.name)
+            matrix, fov = cameras.find(self.cast, matrix, fov, chance, where=f"{self.name}, view {view}")
         self._camera, self._fov = matrix, fov
         for sensor in self._sensors.values():
             self._aim(sensor)
@@ -153,9 +101,7 @@ class MitsubaScene:
                 self._scene, sensor=sensor, integrator=self._integrator, spp=spp, seed=seed
             )
         except RuntimeError as error:
-            raise SceneError(
-                f"{self.name}: Mitsuba can't render it: {' '.join(str(error).split())}"
-            ) from error
+            raise SceneError(f"{self.name}: Mitsuba can't render it: {_plain(error)}") from error
         return np.array(image)
 
     def _aim(self, sensor: Any) -> None:
@@ -172,6 +118,11 @@ class MitsubaScene:
             {"type": "perspective", "fov": self._fov, "film": film, "sampler": {"type": "independent"},
              "near_clip": 1e-3, "far_clip": 1e5}
         )  # fmt: skip
+
+
+def _plain(error: RuntimeError) -> str:
+    """Mitsuba's message in one line, without the places in its own source."""
+    return " ".join(re.sub(r"\[\w+\.cpp:\d+\]", "", str(error)).split())
 
 
 def _passes(shot: Shot) -> list[int]:

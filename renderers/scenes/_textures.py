@@ -1,4 +1,4 @@
-"""Textures made of numbers: reflectance images (n n 3) in 0..1, tileable, and environment maps."""
+"""Textures made of numbers: reflectance images (n n 3) in 0..1, tileable."""
 
 import colorsys
 
@@ -99,28 +99,3 @@ def _plain(chance: np.random.Generator) -> Field:
 _KINDS = {"checks": _checks, "bricks": _bricks, "planks": _planks, "stripes": _stripes, "dots": _dots,
           "marble": _marble, "clouds": _clouds, "writing": _writing, "plain": _plain,
           "paint": _plain}  # fmt: skip
-
-
-def sky(chance: np.random.Generator) -> Image:
-    """A sky (128 256 3) of radiance around 1: gradient, clouds, ground, and often a small bright sun."""
-    up = np.linspace(1, -1, 128)[:, None, None]
-    zenith, horizon = color(chance, least=0.2) * [0.6, 0.8, 1.2], color(chance, least=0.5, most=1.2)
-    image = np.where(up > 0, horizon + (zenith - horizon) * np.clip(up, 0, 1) ** 0.5, 0.3 * color(chance))
-    clouds = np.tile(noise(chance, 1.3)[::2], (1, 1))[..., None] * (up > 0)
-    image = image * (1 + chance.uniform(0, 1.5) * clouds)
-    if chance.uniform() < 0.6:
-        row, column = int(chance.uniform(8, 56)), int(chance.uniform(0, 254))
-        image[row : row + 2, column : column + 2] = np.array([1, 0.9, 0.75]) * 10 ** chance.uniform(2.0, 3.6)
-    return np.asarray(image)
-
-
-def softboxes(chance: np.random.Generator) -> Image:
-    """A dark studio (128 256 3) with a few bright rectangles."""
-    image = np.tile(color(chance) * chance.uniform(0.02, 0.4), (128, 256, 1))
-    for _ in range(chance.integers(1, 5)):
-        row, column = chance.integers(0, 100), chance.integers(0, 220)
-        height, width = chance.integers(3, 40, 2)
-        image[row : row + height, column : column + width] = (0.5 + color(chance)) * 10 ** chance.uniform(
-            0, 1.5
-        )
-    return np.asarray(image)

@@ -3,19 +3,19 @@
 The same number gives the same scene for ever: chance comes from numpy's PCG64 seeded with it.
 """
 
-from itertools import starmap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mcdenoise import exr
-from renderers.backends import mitsuba as backend
+from renderers.backends._variant import start
+from renderers.backends.mitsuba import MitsubaScene
 from renderers.cameras import look_at
-from renderers.scenes import _textures
+from renderers.scenes import _environments
+from renderers.scenes._buildings import backdrop, blinds, window_wall
 from renderers.scenes._furniture import Thing, ornament, thing
 from renderers.scenes._materials import Materials, Plugin
-from renderers.scenes._meshes import Mesh, box, join, normals, quad, sheet, terrain
+from renderers.scenes._meshes import Mesh, box, join, normals, quad, terrain
 
 VERSION = 1
 # Scenes from this number on are for validation; training stays below.
@@ -27,7 +27,7 @@ def scene_name(number: int) -> str:
     return f"made{VERSION}-{number:06d}"
 
 
-def open_scene(number: int, environments: Path | None) -> backend.MitsubaScene:
+def open_scene(number: int, environments: Path | None) -> MitsubaScene:
     """Build scene `number`; a third of those under open sky take a map out of `environments`.
 
     Raises:
@@ -36,7 +36,7 @@ def open_scene(number: int, environments: Path | None) -> backend.MitsubaScene:
     place = _Place(number, environments)
     places = [*[place.room] * 4, *[place.table_outdoors] * 2, place.studio, place.hills]
     camera, fov = places[int(place.chance.integers(len(places)))]()
-    return backend.MitsubaScene(place.build(), scene_name(number), camera, fov)
+    return MitsubaScene(place.build(), scene_name(number), camera, fov)
 
 
 PAINTS, OTHERS = 5, 7
@@ -46,7 +46,7 @@ class _Place:
     """Gathers the parts of one scene."""
 
     def __init__(self, number: int, environments: Path | None) -> None:
-        self._mi = backend.start()
+        self._mi = start()
         self.chance = np.random.default_rng([VERSION, number])
         self._environments = environments
         materials = Materials(self.chance, self._bitmap)
@@ -67,9 +67,9 @@ class _Place:
         u = self.chance.uniform
         width, depth, height = u(3, 8), u(3, 8), u(2.4, 3.6)
         self._walls(width, depth, height)
-        self._add(_window_wall(width, depth, height, self.chance), self._paint())
+        self._add(window_wall(width, depth, height, self.chance), self._paint())
         if u() < 0.35:
-            self._add(_blinds(width, depth, height, u(0, 70)), self._paint())
+            self._add(blinds(width, depth, height, u(0, 70)), self._paint())
         self._environment(u(0.5, 8))
         for _ in range(int(self.chance.integers(0, 3))):
             self._panel_lamp(width, depth, height)
@@ -88,7 +88,7 @@ class _Place:
 
     def studio(self) -> tuple[np.ndarray, float]:
         """A curved backdrop, soft and hard area lights, things in the middle."""
-        self._add(_backdrop(), self._paint())
+        self._add(backdrop(), self._paint())
         self._environment(self.chance.uniform(0.05, 0.6), is_studio=True)
         for _ in range(int(self.chance.integers(1, 4))):
             self._softbox()
@@ -158,11 +158,11 @@ class _Place:
         chance = self.chance.uniform()
         maps = sorted(self._environments.glob("*.exr")) if self._environments else []
         if is_studio:
-            image = _textures.softboxes(self.chance)
+            image = _environments.softboxes(self.chance)
         elif maps and chance < 0.4:
-            image = _read_environment(maps[int(self.chance.integers(len(maps)))])
+            image = _environments.read(maps[int(self.chance.integers(len(maps)))])
         else:
-            image = _textures.sky(self.chance)
+            image = _environments.sky(self.chance)
         turn = self._mi.ScalarTransform4f().rotate([0, 1, 0], float(self.chance.uniform(0, 360)))
         self._parts["environment"] = {"type": "envmap", "bitmap": self._bitmap(image.astype(np.float32)),
                                       "scale": float(scale), "to_world": turn}  # fmt: skip
@@ -197,42 +197,3 @@ class _Place:
 
 _UP = np.array([0.0, 1.0, 0.0])
 _BLACK = {"type": "diffuse", "reflectance": {"type": "rgb", "value": 0.0}}
-
-
-def _read_environment(path: Path) -> np.ndarray:
-    """An environment map (256 512 3) of mean 1, without negative radiance, its sun kept."""
-    image = np.maximum(exr.read_frame(path).color, 0)
-    step = max(image.shape[0] // 256, 1)
-    rows, columns = image.shape[0] // step * step, image.shape[1] // step * step
-    small = image[:rows, :columns].reshape(rows // step, step, columns // step, step, 3).mean(axis=(1, 3))
-    return np.asarray(small / (small.mean() + 1e-6))
-
-
-def _window_wall(width: float, depth: float, height: float, chance: np.random.Generator) -> Mesh:
-    """The left wall with an opening, as four thick pieces."""
-    x, bottom, top = -width / 2, chance.uniform(0.0, 0.9), height - chance.uniform(0.2, 0.7)
-    left, right = sorted(chance.uniform(-0.45, 0.45, 2) * depth)
-    right = max(right, left + 0.6)
-    pieces = [(-depth / 2, left, 0, height), (right, depth / 2 + 0.6, 0, height), (left, right, 0, bottom),
-              (left, right, top, height)]  # fmt: skip
-
-    def piece(z0: float, z1: float, y0: float, y1: float) -> Mesh:
-        return box((0.15, max(y1 - y0, 0.01), max(z1 - z0, 0.01))).moved((x - 0.075, y0, (z0 + z1) / 2))
-
-    return join(list(starmap(piece, pieces)))
-
-
-def _blinds(width: float, depth: float, height: float, tilt: float) -> Mesh:
-    slats = [box((0.05, 0.003, 0.8 * depth)).turned(tilt, 2).moved((-width / 2 + 0.06, y, 0))
-             for y in np.arange(0.5, height - 0.2, 0.05)]  # fmt: skip
-    return join(slats)
-
-
-def _backdrop() -> Mesh:
-    """Floor that bends up into a wall."""
-    angle = np.linspace(0, np.pi / 2, 12)
-    y = np.concatenate([[0, 0], 1 - np.cos(angle), [4.0]])
-    z = np.concatenate([[5, 0], -1.2 - np.sin(angle), [-2.2]])
-    x = np.linspace(-5, 5, 2)
-    points = np.stack(np.broadcast_arrays(x[None, :], y[:, None], z[:, None]), -1)
-    return sheet(points)

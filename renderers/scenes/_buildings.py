@@ -1,0 +1,38 @@
+"""Parts of places that are built around the things in them."""
+
+from itertools import starmap
+
+import numpy as np
+
+from renderers.scenes._meshes import Mesh, box, join, sheet
+
+
+def window_wall(width: float, depth: float, height: float, chance: np.random.Generator) -> Mesh:
+    """The left wall with an opening, as four thick pieces."""
+    x, bottom, top = -width / 2, chance.uniform(0.0, 0.9), height - chance.uniform(0.2, 0.7)
+    left, right = sorted(chance.uniform(-0.45, 0.45, 2) * depth)
+    right = max(right, left + 0.6)
+    pieces = [(-depth / 2, left, 0, height), (right, depth / 2 + 0.6, 0, height), (left, right, 0, bottom),
+              (left, right, top, height)]  # fmt: skip
+
+    def piece(z0: float, z1: float, y0: float, y1: float) -> Mesh:
+        return box((0.15, max(y1 - y0, 0.01), max(z1 - z0, 0.01))).moved((x - 0.075, y0, (z0 + z1) / 2))
+
+    return join(list(starmap(piece, pieces)))
+
+
+def blinds(width: float, depth: float, height: float, tilt: float) -> Mesh:
+    """Slats in front of the window, tilted by so many degrees."""
+    slats = [box((0.05, 0.003, 0.8 * depth)).turned(tilt, 2).moved((-width / 2 + 0.06, y, 0))
+             for y in np.arange(0.5, height - 0.2, 0.05)]  # fmt: skip
+    return join(slats)
+
+
+def backdrop() -> Mesh:
+    """Floor that bends up into a wall."""
+    angle = np.linspace(0, np.pi / 2, 12)
+    y = np.concatenate([[0, 0], 1 - np.cos(angle), [4.0]])
+    z = np.concatenate([[5, 0], -1.2 - np.sin(angle), [-2.2]])
+    x = np.linspace(-5, 5, 2)
+    points = np.stack(np.broadcast_arrays(x[None, :], y[:, None], z[:, None]), -1)
+    return sheet(points)

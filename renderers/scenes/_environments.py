@@ -1,0 +1,42 @@
+"""Environment maps (h w 3): radiance by direction, made of numbers or read from a file."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mcdenoise import exr
+from renderers.scenes._textures import Image, color, noise
+
+
+def sky(chance: np.random.Generator) -> Image:
+    """A sky (128 256 3) of radiance around 1: gradient, clouds, ground, and often a small bright sun."""
+    up = np.linspace(1, -1, 128)[:, None, None]
+    zenith, horizon = color(chance, least=0.2) * [0.6, 0.8, 1.2], color(chance, least=0.5, most=1.2)
+    image = np.where(up > 0, horizon + (zenith - horizon) * np.clip(up, 0, 1) ** 0.5, 0.3 * color(chance))
+    clouds = np.tile(noise(chance, 1.3)[::2], (1, 1))[..., None] * (up > 0)
+    image = image * (1 + chance.uniform(0, 1.5) * clouds)
+    if chance.uniform() < 0.6:
+        row, column = int(chance.uniform(8, 56)), int(chance.uniform(0, 254))
+        image[row : row + 2, column : column + 2] = np.array([1, 0.9, 0.75]) * 10 ** chance.uniform(2.0, 3.6)
+    return np.asarray(image)
+
+
+def softboxes(chance: np.random.Generator) -> Image:
+    """A dark studio (128 256 3) with a few bright rectangles."""
+    image = np.tile(color(chance) * chance.uniform(0.02, 0.4), (128, 256, 1))
+    for _ in range(chance.integers(1, 5)):
+        row, column = chance.integers(0, 100), chance.integers(0, 220)
+        height, width = chance.integers(3, 40, 2)
+        image[row : row + height, column : column + width] = (0.5 + color(chance)) * 10 ** chance.uniform(
+            0, 1.5
+        )
+    return np.asarray(image)
+
+
+def read(path: Path) -> np.ndarray:
+    """An environment map (256 512 3) of mean 1, without negative radiance, its sun kept."""
+    image = np.maximum(exr.read_frame(path).color, 0)
+    step = max(image.shape[0] // 256, 1)
+    rows, columns = image.shape[0] // step * step, image.shape[1] // step * step
+    small = image[:rows, :columns].reshape(rows // step, step, columns // step, step, 3).mean(axis=(1, 3))
+    return np.asarray(small / (small.mean() + 1e-6))

@@ -1,0 +1,72 @@
+"""The settings of rendering."""
+
+from dataclasses import dataclass
+
+from mcdenoise.config import setting
+from mcdenoise.errors import UsageError
+from renderers.backends import mitsuba
+
+# Below this side in pixels there is nothing to learn from a picture.
+SMALLEST = 8
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """All that decides what `render` writes."""
+
+    spp: str = setting("8", "samples per pixel of each half; several (4,8,16): one is drawn per view",
+                       metavar="N[,N...]")  # fmt: skip
+    views: int = setting(4, "cameras per scene; the first is the scene's own", metavar="N")
+    first_view: int = setting(0, "number of the first view", metavar="N")
+    size: str = setting("256x256", "width x height in pixels", metavar="WxH")
+    seed: int = setting(1, "where chance starts: cameras, spp, filters and noise", metavar="N")
+    camera_seed: int = setting(1, "where the cameras start, apart from the noise", metavar="N")
+    filter: str = setting(
+        "box", f"pixel filter, or several: {', '.join(mitsuba.FILTERS)}", metavar="NAME[,NAME...]"
+    )
+    procedural: int = setting(0, "render this many made-up scenes", metavar="N")
+    first_scene: int = setting(0, "number of the first made-up scene", metavar="N")
+    environments: str = setting(
+        "", "folder of .exr environment maps to light made-up scenes with", metavar="DIR"
+    )
+
+    def __post_init__(self) -> None:
+        if self.views < 1:
+            raise UsageError(f"render: --views {self.views}: there must be at least 1")
+        for name in ("first_view", "seed", "camera_seed", "procedural", "first_scene"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"render: --{name.replace('_', '-')} can't be negative")
+        for name in self.filters:
+            if name not in mitsuba.FILTERS:
+                raise UsageError(f"render: no filter {name!r}; there is: {', '.join(mitsuba.FILTERS)}")
+        if min(self.spps) < 1:
+            raise UsageError(f"render: --spp {self.spp}: there must be at least 1 sample per pixel")
+        if min(self.width_height) < SMALLEST:
+            raise UsageError(f"render: --size {self.size} is too small; {SMALLEST}x{SMALLEST} is the least")
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of the views."""
+        return range(self.first_view, self.first_view + self.views)
+
+    @property
+    def spps(self) -> tuple[int, ...]:
+        """The samples per pixel to draw from."""
+        try:
+            return tuple(int(part) for part in self.spp.split(","))
+        except ValueError:
+            raise UsageError(f"render: --spp {self.spp!r}: write it as 8, or 4,8,16") from None
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """The pixel filters to draw from."""
+        return tuple(self.filter.split(","))
+
+    @property
+    def width_height(self) -> tuple[int, int]:
+        """The size in pixels."""
+        try:
+            width, height = (int(part) for part in self.size.lower().split("x"))
+        except ValueError:
+            raise UsageError(f"render: --size {self.size!r}: write it as 256x256") from None
+        return width, height
