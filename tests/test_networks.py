@@ -1,0 +1,221 @@
+"""What every network promises (`networks/_contract.py`), and what each promises besides; random weights."""
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small
+import torch
+
+from mcdenoise import checkpoint, engine, networks, plugins
+from mcdenoise.encoding import GUIDE_CHANNELS, RADIANCE_LIMIT
+from mcdenoise.frame import Frame
+from mcdenoise.networks import _blocks, kpn
+from mcdenoise.networks._contract import Denoising
+
+every_network = pytest.mark.parametrize("name", plugins.names(networks))
+
+
+# ---- the contract ----
+
+
+@every_network
+@pytest.mark.parametrize("strides", [(1, 1), (2, 3)])
+def test_network_keeps_sizes(name: str, strides: tuple[int, int]) -> None:
+    network = small.network(name)
+    size = (strides[0] * network.stride, strides[1] * network.stride)
+    assert network(*small.inputs(*size)).shape == (1, 3, *size)
+
+
+@every_network
+@pytest.mark.parametrize("autocast", [False, True])
+def test_output_is_finite_float32_for_everything_that_encoding_lets_through(
+    name: str, autocast: bool
+) -> None:
+    network = small.network(name)
+    color, guides = small.inputs(32, 48)
+    color[..., 10:20, 10:20] = 0
+    color[..., 25, :] = -RADIANCE_LIMIT
+    color[..., 5::16, 3::16] = RADIANCE_LIMIT  # fireflies
+    color[..., 30:, 40:] = RADIANCE_LIMIT  # a lamp
+    guides[..., :16] = 0
+
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        estimate = network(color, guides)
+
+    assert estimate.dtype == torch.float32
+    assert estimate.isfinite().all()
+
+
+@every_network
+@pytest.mark.parametrize("axis", [2, 3])
+def test_no_output_pixel_depends_on_an_input_pixel_beyond_the_radius(name: str, axis: int) -> None:
+    network = small.network(name)
+    assert farthest_dependence(network, axis) <= network.radius
+
+
+def farthest_dependence(network: Denoising, axis: int) -> int:
+    """In pixels along `axis`, over all places of an output pixel on the stride.
+
+    By gradients: what a change of one pixel does fades with the distance and would drown in rounding.
+    """
+    length = 2 * (network.radius // network.stride + 4) * network.stride
+    size = (length, network.stride) if axis == 2 else (network.stride, length)
+    inputs = [part.requires_grad_() for part in small.inputs(*size)]
+    lines = network(*inputs).unbind(axis)
+    farthest = 0
+    for here in range(length // 2, length // 2 + network.stride):
+        for gradient in torch.autograd.grad(lines[here].square().sum(), inputs, retain_graph=True):
+            reached = gradient.abs().amax((0, 1, 5 - axis)).nonzero()
+            farthest = max(farthest, int((reached - here).abs().max()))
+    return farthest
+
+
+@every_network
+def test_tiles_on_multiples_of_the_stride_join_to_the_whole(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "precision", lambda _: contextlib.nullcontext())
+    network, device = small.network(name), torch.device("cpu")
+    planes = {"color": 3, "albedo": 3, "normal": 3, "depth": 1}
+    chance = np.random.default_rng(0)
+    frame = Frame({name: chance.lognormal(0, 1, (21, 2 * network.radius + 150, channels)).astype(np.float32)
+                   for name, channels in planes.items()})  # fmt: skip
+    tiled: list[int] = []
+
+    whole, _ = engine.denoise(network, frame, device=device)
+    joined, _ = engine.denoise(
+        network, frame, device=device, tile=48, on_tile=lambda _, total: tiled.append(total)
+    )
+
+    assert len(tiled) > 3
+    assert np.abs(whole - joined).max() < 1e-3 * np.abs(whole).max()
+
+
+@every_network
+def test_items_of_a_batch_do_not_see_each_other(name: str) -> None:
+    network = small.network(name)
+    one, other = small.inputs(32, 32, seed=1), small.inputs(32, 32, seed=2)
+    both = network(*(torch.cat(parts) for parts in zip(one, other, strict=True)))
+    torch.testing.assert_close(both[1:], network(*other), rtol=1e-4, atol=1e-5)
+
+
+@every_network
+def test_every_weight_learns(name: str) -> None:
+    network = small.network(name)
+    network(*small.inputs(32, 32)).square().mean().backward()
+    idle = [key for key, value in network.named_parameters() if value.grad is None or not value.grad.any()]
+    assert idle == []
+
+
+@every_network
+def test_network_computes_the_same_while_it_learns_and_while_it_runs(name: str) -> None:
+    network = small.network(name)
+    color, guides = small.inputs(32, 48)
+    learning = network.train()(color, guides)
+    with torch.inference_mode():
+        running = network.eval()(color, guides)
+    torch.testing.assert_close(learning, running, rtol=1e-4, atol=1e-5)
+
+
+@every_network
+def test_network_survives_a_checkpoint(name: str, tmp_path: Path) -> None:
+    network = small.network(name)
+    checkpoint.save_model(tmp_path / "model.safetensors", network, {"by": "a test"})
+
+    loaded = checkpoint.load_model(tmp_path / "model.safetensors")
+
+    assert (type(loaded.network), loaded.network.recipe) == (type(network), network.recipe)
+    assert (loaded.name, loaded.card) == ("model", {"by": "a test"})
+    inputs = small.inputs(16, 16)
+    assert torch.equal(loaded.network(*inputs), network(*inputs))
+
+
+@every_network
+def test_inputs_are_not_written_to(name: str) -> None:
+    inputs = small.inputs(32, 32)
+    before = [part.clone() for part in inputs]
+    with torch.inference_mode():
+        small.network(name)(*inputs)
+    assert all(torch.equal(old, new) for old, new in zip(before, inputs, strict=True))
+
+
+# ---- kpn ----
+
+
+def with_albedo(guides: torch.Tensor, albedo: torch.Tensor | float) -> torch.Tensor:
+    """Random guides whose albedo is known."""
+    return torch.cat([torch.zeros_like(guides[:, :3]) + albedo, guides[:, 3:]], dim=1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("value", [0.0, 1e-3, 5.0, RADIANCE_LIMIT])
+def test_kpn_lets_a_constant_through_whatever_its_weights(seed: int, value: float) -> None:
+    color, guides = small.inputs(32, 48, seed=seed)
+    constant = torch.tensor([1.0, 0.5, 0.25]).reshape(1, 3, 1, 1) * value * torch.ones_like(color)
+
+    estimate = wild(small.network("kpn", seed=seed))(constant, with_albedo(guides, 1))
+
+    torch.testing.assert_close(estimate, constant, rtol=1e-3, atol=0)
+
+
+def wild(network: Denoising) -> Denoising:
+    """Weights so large that kernels are peaked, trust is at its bounds, and blends are 0 or 1."""
+    with torch.no_grad():
+        for weights in network.parameters():
+            weights.mul_(3)
+    return network
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kpn_invents_no_radiance_beyond_that_of_its_input(seed: int) -> None:
+    color, guides = small.inputs(32, 48, seed=seed)
+    estimate = wild(small.network("kpn", seed=seed))(color, with_albedo(guides, 1))
+    for before, after in zip(color[0], estimate[0], strict=True):
+        assert after.min() >= before.min() * 0.999
+        assert after.max() <= before.max() * 1.001
+
+
+def test_kpn_keeps_texture_that_the_albedo_explains_once_it_asks_for_demodulation() -> None:
+    network = small.network("kpn")
+    share = kpn.TAPS + 40 + 4 * (kpn.TAPS + 1)  # the last four channels of the finest head
+    with torch.no_grad():
+        network.heads[0].weight[share:] = 0
+        network.heads[0].bias[share:] = 50
+    _, guides = small.inputs(32, 48)
+    albedo = torch.rand(1, 3, 32, 48).clamp(min=kpn.LEAST_ALBEDO)
+
+    estimate = network(albedo * 7, with_albedo(guides, albedo))
+
+    torch.testing.assert_close(estimate, albedo * 7, rtol=1e-3, atol=0)
+
+
+def test_kernels_of_one_tap_shift_the_picture_and_repeat_its_edge() -> None:
+    picture = torch.arange(12.0).reshape(1, 1, 3, 4)
+    kernels = torch.zeros(1, 9, 3, 4)
+    kernels[:, 0] = 1  # the neighbour above to the left
+    expected = torch.tensor([[0.0, 0, 1, 2], [0, 0, 1, 2], [4, 4, 5, 6]]).reshape(1, 1, 3, 4)
+
+    assert torch.equal(_blocks.apply_kernels(picture, kernels, 3), expected)
+    with torch.inference_mode():
+        assert torch.equal(_blocks.apply_kernels(picture, kernels, 3), expected)
+
+
+def test_upsampling_puts_each_child_beside_its_parent() -> None:
+    coarse = torch.arange(6.0).reshape(1, 1, 2, 3)
+    weights = torch.zeros(1, 36, 2, 3)
+    weights[:, 4::9] = 1  # each child takes its parent's value
+    expected = coarse.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    assert torch.equal(_blocks.upsample(coarse, weights), expected)
+
+
+# ---- unet ----
+
+
+def test_unet_has_the_parameters_of_its_model() -> None:
+    assert sum(value.numel() for value in small.network("unet").parameters()) == 919_811
+
+
+def test_guides_are_as_many_as_the_networks_were_built_for() -> None:
+    assert GUIDE_CHANNELS == 10  # a model file trained on another number can't be loaded
