@@ -85,14 +85,18 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
     except (OSError, safetensors.SafetensorError) as error:
         raise ModelError(f"{path}: can't read this model: {error}") from error
-    if metadata is None:
-        raise ModelError(f"{path}: a safetensors file, but not one of mcdenoise")
-    about = json.loads(metadata)
-    if about.get("version", 0) > VERSION:
-        raise ModelError(
-            f"{path}: format version {about['version']}, this program reads {VERSION}; update mcdenoise"
-        )
-    return tensors, about
+    return tensors, _about(path, metadata)
+
+
+def _about(path: Path, metadata: str | None) -> dict[str, Any]:
+    try:
+        about: dict[str, Any] = json.loads(metadata or "")
+        version = int(about["version"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: a safetensors file, but not one of mcdenoise") from error
+    if version > VERSION:
+        raise ModelError(f"{path}: format version {version}, this program reads {VERSION}; update mcdenoise")
+    return about
 
 
 def _path(model: str | Path) -> Path:
