@@ -82,9 +82,11 @@ def load(folder: Path, *, progress: Callable[[int, int], None] | None = None) ->
 
 
 def split(pairs: Sequence[Pair], share: float) -> tuple[list[Pair], list[Pair]]:
-    """Training and held-out pairs, disjoint by scene; a `share` above 0 holds out one scene at least."""
+    """Training and held-out pairs, disjoint by scene; of two scenes or more, a `share` above 0 holds out one
+    at least and leaves one at least."""
     scenes = sorted({pair.scene for pair in pairs})
-    count = max(round(share * len(scenes)), 1) if len(scenes) > 1 and share > 0 else 0
+    is_shared = len(scenes) > 1 and share > 0
+    count = min(max(round(share * len(scenes)), 1), len(scenes) - 1) if is_shared else 0
     # Spread evenly over the names, so that each kind of scene is held out.
     held = {scenes[int((number + 0.5) * len(scenes) / count)] for number in range(count)}
     return [p for p in pairs if p.scene not in held], [p for p in pairs if p.scene in held]
@@ -139,6 +141,8 @@ def _what_is_wrong(a: Frame, b: Frame) -> str:
         return "both halves have the same seed, so the noise is the same"
     if np.array_equal(a.color, b.color) and a.color.any():
         return "both halves have the same pixels; render them with different seeds"
+    if not isinstance(a.attributes.get("mcdenoise.spp", 0), int | float):
+        return f"its mcdenoise.spp is no number but {a.attributes['mcdenoise.spp']!r}"
     if not (np.isfinite(a.color).all() and np.isfinite(b.color).all()):
         return "NaN or Inf in color; a target must be finite"
     return ""
