@@ -1,0 +1,269 @@
+"""Pairs become batches: the same from the same seed, in both directions, and never from a bad pair."""
+
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small
+import torch
+
+from mcdenoise import dataset, exr
+from mcdenoise.dataset import Batch, Cut, Pair
+from mcdenoise.errors import TrainingError
+from mcdenoise.frame import Frame
+
+MakeFrame = small.MakeFrame
+# Masks of albedo, normal and depth among the guides.
+MASKS = slice(7, 10)
+
+
+def first(pairs: list[Pair], cut: Cut, count: int, *, first_step: int = 0) -> list[Batch]:
+    return list(islice(dataset.batches(pairs, cut, first_step=first_step), count))
+
+
+def equal(one: Batch, other: Batch) -> bool:
+    return all(
+        torch.equal(getattr(one, part), getattr(other, part)) for part in ("color", "guides", "target")
+    )
+
+
+def flat(value: float, *, size: tuple[int, int] = (32, 32)) -> Frame:
+    return Frame({"color": np.full((*size, 3), value, np.float32)})
+
+
+# ---- batches ----
+
+
+def test_batch_is_of_the_shape_asked_for(noisy_frame: MakeFrame) -> None:
+    (batch,) = first(small.pairs(noisy_frame), Cut(32, 2, seed=1), 1)
+    assert batch.color.shape == batch.target.shape == (2, 3, 32, 32)
+    assert batch.guides.shape == (2, 10, 32, 32)
+    assert {part.dtype for part in (batch.color, batch.guides, batch.target)} == {torch.float32}
+
+
+def test_same_seed_gives_the_same_batches_and_another_seed_others(noisy_frame: MakeFrame) -> None:
+    pairs = small.pairs(noisy_frame)
+    one, same, other = (first(pairs, Cut(32, 2, seed), 4) for seed in (1, 1, 2))
+    assert all(map(equal, one, same))
+    assert not any(map(equal, one, other))
+    assert not equal(one[0], one[1])
+
+
+def test_stream_resumes_at_any_step(noisy_frame: MakeFrame) -> None:
+    pairs, cut = small.pairs(noisy_frame), Cut(32, 2, seed=1)
+    assert all(map(equal, first(pairs, cut, 7)[4:], first(pairs, cut, 3, first_step=4)))
+
+
+def test_each_half_is_input_at_times_and_target_at_times() -> None:
+    pairs = [small.pair([flat(1), flat(2)])]
+    ratios = [(b.target / b.color).mean().item() for b in first(pairs, Cut(32, 1, seed=1), 40)]
+    assert {round(ratio, 3) for ratio in ratios} == {0.5, 2}
+    assert 10 <= sum(ratio > 1 for ratio in ratios) <= 30  # 20 of 40: three standard deviations are 9.5
+
+
+def test_exposure_does_not_depend_on_the_target(noisy_frame: MakeFrame) -> None:
+    one, other = noisy_frame(1, size=(32, 32)), noisy_frame(2, size=(32, 32))
+    tripled = Frame({**other.planes, "color": other.color * np.float32(3)})
+    cut = Cut(32, 1, seed=1)
+
+    usual, brighter = (first([small.pair([one, half])], cut, 16) for half in (other, tripled))
+
+    changes = []
+    for before, after in zip(usual, brighter, strict=True):
+        # Either the target is tripled, or the input, whose exposure then makes up for it.
+        torch.testing.assert_close(before.color, after.color, rtol=1e-4, atol=1e-6)
+        changes.append(round((after.target.mean() / before.target.mean()).item(), 2))
+    assert set(changes) == {3.0, 0.33}
+
+
+def test_exposure_varies_by_some_stops() -> None:
+    pairs = [small.pair([flat(1), flat(1)])]
+    values = [batch.color.mean().item() for batch in first(pairs, Cut(32, 1, seed=1, stops=2.0), 60)]
+    assert 0.18 / 4 <= min(values) < 0.18 / 2
+    assert 0.18 * 2 < max(values) <= 0.18 * 4
+
+
+def test_guides_are_hidden_at_times_one_by_one_and_all_at_once(noisy_frame: MakeFrame) -> None:
+    cut = Cut(32, 1, seed=1, guide_dropout=0.3)
+    masks = [
+        tuple(batch.guides[0, MASKS, 0, 0].tolist()) for batch in first(small.pairs(noisy_frame), cut, 60)
+    ]
+    assert {(1, 1, 1), (0, 1, 1), (1, 0, 1), (1, 1, 0), (0, 0, 0)} <= set(masks)
+
+
+def test_no_guide_is_hidden_without_dropout(noisy_frame: MakeFrame) -> None:
+    cut = Cut(32, 1, seed=1, guide_dropout=0.0)
+    assert all(b.guides[0, MASKS].min() == 1 for b in first(small.pairs(noisy_frame), cut, 10))
+
+
+def test_input_target_and_guides_are_turned_alike() -> None:
+    """With the albedo as both halves' color, the three stay the same picture whatever is done to them."""
+    albedo = np.random.default_rng(0).uniform(0.1, 1, (32, 32, 3)).astype(np.float32)
+    half = Frame({"color": albedo, "albedo": albedo})
+    seen = set()
+    for batch in first([small.pair([half, half])], Cut(32, 1, seed=1, guide_dropout=0.0), 20):
+        scale = batch.color.mean() / batch.guides[:, :3].mean()
+        torch.testing.assert_close(batch.color, batch.target)
+        torch.testing.assert_close(batch.color, batch.guides[:, :3] * scale, rtol=1e-4, atol=1e-5)
+        seen.add(tuple(batch.guides[0, :3, 0, 0].tolist()))
+    assert len(seen) > 10  # of 24: 4 corners in 6 orders of the channels
+
+
+def test_normals_keep_their_angles_and_length(noisy_frame: MakeFrame) -> None:
+    pairs = [small.pair([noisy_frame(i, size=(32, 32)) for i in (1, 2)])]
+    before = pairs[0].halves[0]["normal"].reshape(-1, 3)
+    for batch in first(pairs, Cut(32, 1, seed=1, guide_dropout=0.0), 5):
+        after = batch.guides[0, 3:6].flatten(1).numpy()
+        np.testing.assert_allclose(np.linalg.norm(after, axis=0), 1, atol=1e-3)
+        expected, angles = np.unique((before @ before.T).round(2)), np.unique((after.T @ after).round(2))
+        np.testing.assert_allclose(angles, expected, atol=0.02)
+
+
+def test_pair_smaller_than_a_crop_is_an_error_that_names_it() -> None:
+    pairs = [small.pair([flat(1), flat(2)]), small.pair([flat(1, size=(31, 64))] * 2, scene="narrow")]
+    with pytest.raises(TrainingError, match=r"narrow\.0001: \(31, 64\) is smaller than a crop; use --crop"):
+        next(dataset.batches(pairs, Cut(32, 1, seed=1)))
+
+
+# ---- split ----
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.5, 0.9])
+@pytest.mark.parametrize("scenes", [2, 3, 10, 21])
+def test_split_is_disjoint_by_scene_and_loses_no_pair(share: float, scenes: int) -> None:
+    pairs = [small.pair([flat(1), flat(2)], scene=f"scene{i % scenes}") for i in range(2 * scenes)]
+
+    trained, held_out = dataset.split(pairs, share)
+
+    assert not {p.scene for p in trained} & {p.scene for p in held_out}
+    assert len(trained) + len(held_out) == len(pairs)
+    assert len(trained) > 0
+    assert len({p.scene for p in held_out}) == min(max(round(share * scenes), 1), scenes - 1)
+
+
+def test_one_scene_or_no_share_holds_nothing_out() -> None:
+    pairs = [small.pair([flat(1), flat(2)], scene="one")] * 3
+    assert dataset.split(pairs, 0.5) == (pairs, [])
+    pairs = [small.pair([flat(1), flat(2)], scene=f"scene{i}") for i in range(4)]
+    assert dataset.split(pairs, 0.0) == (pairs, [])
+
+
+# ---- load ----
+
+
+def test_sound_pairs_are_loaded_from_all_folders_below(tmp_path: Path, noisy_frame: MakeFrame) -> None:
+    small.save_pairs(tmp_path / "deep" / "er", noisy_frame, 2)
+    small.save_pair(tmp_path, "kitchen.0007", [noisy_frame(8), noisy_frame(9)])
+    told: list[tuple[int, int]] = []
+
+    pairs, left_out = dataset.load(tmp_path, progress=lambda done, total: told.append((done, total)))
+
+    assert sorted(pair.name for pair in pairs) == ["kitchen.0007", "place0", "place1"]
+    assert left_out == []
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    kitchen = next(pair for pair in pairs if pair.name == "kitchen.0007")
+    np.testing.assert_array_equal(kitchen.halves[1]["color"], noisy_frame(9).color)
+    assert kitchen.halves[0].keys() == {"color", "albedo", "normal", "depth"}
+
+
+def test_spp_and_filter_are_those_that_the_renderer_declared(tmp_path: Path, noisy_frame: MakeFrame) -> None:
+    said = {"mcdenoise.spp": 16, "mcdenoise.filter": "gaussian"}
+    small.save_pair(tmp_path, "said", [Frame(noisy_frame(i).planes, said) for i in (1, 2)])
+    small.save_pair(tmp_path, "silent", [noisy_frame(3), noisy_frame(4)])
+    pairs, _ = dataset.load(tmp_path)
+    assert {pair.name: (pair.spp, pair.filter) for pair in pairs} == {
+        "said": (16, "gaussian"),
+        "silent": (0, "unknown"),
+    }
+
+
+def test_scene_is_that_of_the_attribute_or_else_of_the_name(tmp_path: Path, noisy_frame: MakeFrame) -> None:
+    halves = [Frame(noisy_frame(i).planes, {"mcdenoise.scene": "Bath"}) for i in (1, 2)]
+    small.save_pair(tmp_path, "view.0001", halves)
+    for letter, half in zip("ab", (noisy_frame(3), noisy_frame(4)), strict=True):
+        exr.write_frame(tmp_path / f"hall.0002.{letter}.exr", half)
+    pairs, _ = dataset.load(tmp_path)
+    assert sorted(pair.scene for pair in pairs) == ["Bath", "hall"]
+
+
+def equal_seeds(folder: Path, make: MakeFrame) -> None:
+    small.save_pair(folder, "bad", [make(1), make(2)], seeds=(7, 7))
+
+
+def equal_pixels(folder: Path, make: MakeFrame) -> None:
+    small.save_pair(folder, "bad", [make(1), make(1)])
+
+
+def no_second_half(folder: Path, make: MakeFrame) -> None:
+    first = small.save_pair(folder, "bad", [make(1), make(2)])
+    first.with_name("bad.b.exr").unlink()
+
+
+def different_sizes(folder: Path, make: MakeFrame) -> None:
+    small.save_pair(folder, "bad", [make(1), make(2, size=(24, 33))])
+
+
+def broken_pixel(value: float, half: int) -> Callable[[Path, MakeFrame], None]:
+    def save(folder: Path, make: MakeFrame) -> None:
+        frames = [make(1), make(2)]
+        color = frames[half].color.copy()
+        color[3, 4, 1] = value
+        frames[half] = Frame({**frames[half].planes, "color": color})
+        small.save_pair(folder, "bad", frames)
+
+    return save
+
+
+def damaged(folder: Path, make: MakeFrame) -> None:
+    first = small.save_pair(folder, "bad", [make(1), make(2)])
+    first.write_bytes(first.read_bytes()[:-500])
+
+
+def spp_in_words(folder: Path, make: MakeFrame) -> None:
+    small.save_pair(folder, "bad", [Frame(make(i).planes, {"mcdenoise.spp": "few"}) for i in (1, 2)])
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (equal_seeds, "bad.a.exr: both halves have the same seed"),
+        (equal_pixels, "bad.a.exr: both halves have the same pixels"),
+        (no_second_half, "bad.b.exr: no such file"),
+        (different_sizes, "bad.a.exr: its halves differ in size: (24, 32) and (24, 33)"),
+        (broken_pixel(np.nan, 0), "bad.a.exr: NaN or Inf in color"),
+        (broken_pixel(np.inf, 1), "bad.a.exr: NaN or Inf in color"),
+        (damaged, "bad.a.exr: damaged or cut off"),
+        (spp_in_words, "bad.a.exr: its mcdenoise.spp is no number but 'few'"),
+    ],
+    ids=["seeds", "pixels", "no b", "sizes", "NaN in a", "Inf in b", "damaged", "spp"],
+)
+def test_bad_pair_is_listed_and_left_out(
+    tmp_path: Path, noisy_frame: MakeFrame, make: Callable[[Path, MakeFrame], None], said: str
+) -> None:
+    small.save_pair(tmp_path, "good", [noisy_frame(3), noisy_frame(4)])
+    make(tmp_path, noisy_frame)
+
+    pairs, left_out = dataset.load(tmp_path)
+
+    assert [pair.name for pair in pairs] == ["good"]
+    assert len(left_out) == 1
+    assert left_out[0].startswith(f"{tmp_path}/{said}")
+
+
+def test_folder_of_bad_pairs_only_is_an_error_that_says_what_is_wrong(
+    tmp_path: Path, noisy_frame: MakeFrame
+) -> None:
+    equal_seeds(tmp_path, noisy_frame)
+    with pytest.raises(
+        TrainingError, match=r"no pair to train on; .*bad\.a\.exr: both halves have the same seed"
+    ):
+        dataset.load(tmp_path)
+
+
+def test_folder_that_is_empty_or_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"no pair to train on; no NAME\.a\.exr there"):
+        dataset.load(tmp_path)
+    with pytest.raises(TrainingError, match="nowhere: no such folder; make pairs with: mcdenoise render"):
+        dataset.load(tmp_path / "nowhere")
