@@ -12,8 +12,8 @@ def window_wall(width: float, depth: float, height: float, chance: np.random.Gen
     x, bottom, top = -width / 2, chance.uniform(0.0, 0.9), height - chance.uniform(0.2, 0.7)
     left, right = sorted(chance.uniform(-0.45, 0.45, 2) * depth)
     right = max(right, left + 0.6)
-    pieces = [(-depth / 2, left, 0, height), (right, depth / 2 + 0.6, 0, height), (left, right, 0, bottom),
-              (left, right, top, height)]  # fmt: skip
+    pieces = [(-depth / 2, left, 0.0, height), (right, depth / 2 + 0.6, 0.0, height),
+              (left, right, 0.0, bottom), (left, right, top, height)]  # fmt: skip
 
     def piece(z0: float, z1: float, y0: float, y1: float) -> Mesh:
         return box((0.15, max(y1 - y0, 0.01), max(z1 - z0, 0.01))).moved((x - 0.075, y0, (z0 + z1) / 2))

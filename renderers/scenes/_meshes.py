@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-Vector = Sequence[float] | np.ndarray
+Number = int | float
+Vector = Sequence[Number] | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Mesh:
         """The same mesh elsewhere."""
         return replace(self, vertices=self.vertices + np.asarray(offset, np.float64))
 
-    def turned(self, degrees: float, axis: int = 1) -> "Mesh":
+    def turned(self, degrees: Number, axis: int = 1) -> "Mesh":
         """Turned about an axis through the origin (0 x, 1 y, 2 z)."""
         c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
         one, two = [(1, 2), (2, 0), (0, 1)][axis]
@@ -29,7 +30,7 @@ class Mesh:
         matrix[one, one], matrix[one, two], matrix[two, one], matrix[two, two] = c, -s, s, c
         return replace(self, vertices=self.vertices @ matrix.T)
 
-    def tiled(self, repeats: float) -> "Mesh":
+    def tiled(self, repeats: Number) -> "Mesh":
         """The texture repeated."""
         return replace(self, uv=self.uv * repeats)
 
@@ -74,7 +75,7 @@ def box(size: Vector) -> Mesh:
     return join(sides)
 
 
-def lathe(profile: Sequence[tuple[float, float]], segments: int = 40) -> Mesh:
+def lathe(profile: Sequence[tuple[Number, Number]], segments: int = 40) -> Mesh:
     """A profile of (radius, height) turned about the y axis: vases, bowls, poles, bulbs, cones."""
     radius, height = np.array(profile, np.float64).T
     angle = np.linspace(0, 2 * np.pi, segments + 1)
@@ -83,13 +84,13 @@ def lathe(profile: Sequence[tuple[float, float]], segments: int = 40) -> Mesh:
     return sheet(points)
 
 
-def ball(radius: float, segments: int = 32) -> Mesh:
+def ball(radius: Number, segments: int = 32) -> Mesh:
     """A sphere that stands on the origin."""
     angle = np.linspace(-np.pi / 2, np.pi / 2, segments // 2 + 1)
     return lathe(list(zip(radius * np.cos(angle), radius * (1 + np.sin(angle)), strict=True)), segments)
 
 
-def blob(radius: float, chance: np.random.Generator, roughness: float = 0.25) -> Mesh:
+def blob(radius: Number, chance: np.random.Generator, roughness: Number = 0.25) -> Mesh:
     """A ball displaced by a few waves: pebbles, fruit, clay."""
     base = ball(radius, 64)
     centred = base.vertices - [0, radius, 0]
@@ -101,14 +102,14 @@ def blob(radius: float, chance: np.random.Generator, roughness: float = 0.25) ->
     return replace(base, vertices=vertices - [0, vertices[:, 1].min(), 0])
 
 
-def torus(radius: float, thickness: float) -> Mesh:
+def torus(radius: Number, thickness: Number) -> Mesh:
     """A ring that lies on the ground."""
     angle = np.linspace(0, 2 * np.pi, 25)
     profile = zip(radius + thickness * np.cos(angle), thickness * (1 + np.sin(angle)), strict=True)
     return lathe(list(profile), 48)
 
 
-def tube(path: Float[np.ndarray, "n 3"], radius: float, sides: int = 6) -> Mesh:
+def tube(path: Float[np.ndarray, "n 3"], radius: Number, sides: int = 6) -> Mesh:
     """A wire, stem or hair along a path; it tapers to a third."""
     tangent = np.gradient(path, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True) + 1e-12
@@ -122,7 +123,7 @@ def tube(path: Float[np.ndarray, "n 3"], radius: float, sides: int = 6) -> Mesh:
     return sheet(path[:, None] + taper * ring)
 
 
-def terrain(size: float, height: float, chance: np.random.Generator, steps: int = 60) -> Mesh:
+def terrain(size: Number, height: Number, chance: np.random.Generator, steps: int = 60) -> Mesh:
     """Uneven ground around the origin."""
     line = np.linspace(-size / 2, size / 2, steps)
     x, z = np.meshgrid(line, line)

@@ -74,7 +74,7 @@ class _Place:
         for _ in range(int(self.chance.integers(0, 3))):
             self._panel_lamp(width, depth, height)
         for _ in range(int(self.chance.integers(4, 10))):
-            place = (u(-0.42, 0.42) * width, 0, u(-0.42, 0.3) * depth)
+            place = (u(-0.42, 0.42) * width, 0.0, u(-0.42, 0.3) * depth)
             self._place(thing(self.chance), place)
         self._pictures(width, depth, height)
         eye = np.array([u(-0.35, 0.35) * width, u(1.0, 1.8), 0.44 * depth])
