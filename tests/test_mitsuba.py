@@ -1,0 +1,195 @@
+"""Mitsuba itself: what its pictures hold, noise as Noise2Noise needs it, broken scenes, killed runs."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mcdenoise import exr
+from mcdenoise.__main__ import main
+from mcdenoise.frame import Frame
+from renderers.backends import _variant, mitsuba
+from renderers.backends._contract import OpenScene, Shot
+
+pytestmark = pytest.mark.render
+
+CORNER = Path(__file__).parent.parent / "examples" / "scenes" / "corner.xml"
+SHOT = Shot(spp=4, seed=1, filter="box", width=48, height=48)
+# Where the corner scene shows what, at 48 x 48.
+SKY, MIRROR, GLASS, MATT = (3, 24), (18, 27), (29, 30), (28, 12)
+
+
+@pytest.fixture(scope="module")
+def corner() -> mitsuba.MitsubaScene:
+    scene = mitsuba.MitsubaScene.from_file(CORNER)
+    scene.look(0, np.random.default_rng(0))
+    return scene
+
+
+@pytest.fixture(scope="module")
+def halves(corner: mitsuba.MitsubaScene) -> tuple[Frame, Frame]:
+    return corner.render(SHOT), corner.render(replace(SHOT, seed=2))
+
+
+@pytest.fixture(scope="module")
+def reference(corner: mitsuba.MitsubaScene) -> Frame:
+    return corner.render(replace(SHOT, spp=256, seed=3))
+
+
+def relative_errors(frame: Frame, reference: Frame) -> np.ndarray:
+    """The error of the color's mean, h w, over the reference, so that no bright pixel rules."""
+    difference = frame.color.astype(np.float64) - reference.color
+    return np.asarray(difference.mean(axis=2) / (reference.color.mean(axis=2) + 0.05))
+
+
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
+
+
+def within_standard_errors(differences: np.ndarray, count: float) -> bool:
+    return bool(abs(differences.mean()) <= count * differences.std() / np.sqrt(differences.size))
+
+
+def test_mitsuba_scene_obeys_the_contract(corner: mitsuba.MitsubaScene) -> None:
+    assert isinstance(corner, OpenScene)
+    assert corner.renderer.startswith("mitsuba 3.")
+
+
+def test_same_shot_gives_the_same_bytes(corner: mitsuba.MitsubaScene, halves: tuple[Frame, Frame]) -> None:
+    again = corner.render(SHOT)
+    for name, plane in again.planes.items():
+        np.testing.assert_array_equal(plane, halves[0].planes[name])
+
+
+def test_halves_have_other_noise_and_the_same_guides(halves: tuple[Frame, Frame]) -> None:
+    a, b = halves
+    lit = a.planes["depth"][..., 0] > 0
+    assert (a.color != b.color).any(axis=2)[lit].mean() > 0.95
+    for name in ("albedo", "normal", "depth"):
+        difference = a.planes[name].astype(np.float64) - b.planes[name]
+        assert np.median(np.abs(difference)) < 0.01
+        assert within_standard_errors(difference.mean(axis=2), 4)
+
+
+def test_guides_are_in_range_and_say_what_the_pixel_shows(halves: tuple[Frame, Frame]) -> None:
+    planes = halves[0].planes
+    assert planes["albedo"].min() >= 0
+    assert planes["albedo"].max() <= 1
+    assert np.abs(planes["normal"]).max() <= 1
+    for place in (SKY, MIRROR, GLASS):
+        np.testing.assert_array_equal(planes["albedo"][place], 1)
+    np.testing.assert_allclose(planes["albedo"][MATT], (0.72, 0.2, 0.12), atol=1e-3)
+    assert planes["depth"][SKY] == 0
+    assert all(1 < planes["depth"][place] < 10 for place in (MIRROR, GLASS, MATT))
+
+
+def test_means_of_both_halves_agree(halves: tuple[Frame, Frame]) -> None:
+    assert within_standard_errors((halves[0].color - halves[1].color).mean(axis=2), 4)
+
+
+def test_errors_of_both_halves_are_uncorrelated(halves: tuple[Frame, Frame], reference: Frame) -> None:
+    a, b = (relative_errors(half, reference) for half in halves)
+    assert abs(correlation(a, b)) < 0.1
+
+
+def test_errors_are_white_through_a_box_and_not_through_a_gaussian(
+    corner: mitsuba.MitsubaScene, halves: tuple[Frame, Frame], reference: Frame
+) -> None:
+    gaussian = [corner.render(replace(SHOT, filter="gaussian", seed=seed)) for seed in (1, 2)]
+    found = []
+    for one, other in (halves, gaussian):
+        noise = relative_errors(one, reference) - relative_errors(other, reference)
+        found.append((correlation(noise[:, 1:], noise[:, :-1]), correlation(noise[1:], noise[:-1])))
+    assert np.abs(found[0]).max() < 0.1
+    assert np.min(found[1]) > 0.2
+
+
+def test_render_in_passes_has_the_same_mean_and_the_same_noise(
+    corner: mitsuba.MitsubaScene,
+    halves: tuple[Frame, Frame],
+    reference: Frame,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mitsuba, "PASS_SAMPLES", SHOT.width * SHOT.height)
+    split = corner.render(replace(SHOT, seed=4))
+    assert within_standard_errors((split.color - halves[0].color).mean(axis=2), 4)
+    spread = [np.abs(relative_errors(frame, reference)).mean() for frame in (split, halves[0])]
+    assert spread[0] == pytest.approx(spread[1], rel=0.15)  # passes with one seed would double it
+
+
+def test_views_differ_and_are_found_again(corner: mitsuba.MitsubaScene) -> None:
+    seen = []
+    for view, seed in ((1, 1), (2, 2), (1, 1)):
+        corner.look(view, np.random.default_rng(seed))
+        seen.append(corner.render(SHOT).color)
+    corner.look(0, np.random.default_rng(0))
+    np.testing.assert_array_equal(seen[0], seen[2])
+    assert not np.array_equal(seen[0], seen[1])
+
+
+HEAD = '<scene version="3.0.0">\n'
+BROKEN_SCENES = {
+    "no scene": ("hello", "No document element found (line 1"),
+    "end tag": (HEAD + '<shape type="sphere">\n</scene>', "tags mismatch (line 3, col 3)"),
+    "plugin": (HEAD + '<shape type="sphere">\n<bsdf type="velvetoid"/></shape></scene>',
+               '(line 3, col 2): failed to instantiate bsdf plugin of type "velvetoid"'),
+    "parameter": (HEAD + '<shape type="sphere"><float name="radiuss" value="3"/></shape></scene>',
+                  '(line 2, col 2): Found 1 unreferenced property in shape plugin of type "sphere"'),
+    "file": (HEAD + '<shape type="obj"><string name="filename" value="gone.obj"/></shape></scene>',
+             "gone.obj"),
+    "sensor": (HEAD + '<shape type="sphere"/></scene>', "the scene has no <sensor>; add one"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "told"), BROKEN_SCENES.values(), ids=BROKEN_SCENES.keys())
+def test_broken_scene_is_one_line_that_names_file_and_place(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], text: str, told: str
+) -> None:
+    scene = tmp_path / "broken.xml"
+    scene.write_text(text)
+    assert main(["render", str(scene), "-o", str(tmp_path / "pairs"), "--quiet"]) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"mcdenoise: {scene}: ")
+    assert told in line
+    assert ".cpp:" not in line
+
+
+def test_broken_scene_doesnt_stop_the_next(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.xml"
+    broken.write_text("hello")
+    out = tmp_path / "pairs"
+    flags = ["-o", str(out), "--quiet", "--size", "16x16", "--spp", "1", "--views", "1"]
+    assert main(["render", str(broken), str(CORNER), *flags]) == 1
+    assert sorted(path.name for path in out.iterdir()) == [
+        "corner.v000.1spp.box.a.exr",
+        "corner.v000.1spp.box.b.exr",
+    ]
+
+
+def test_killed_run_leaves_only_whole_pairs_and_the_next_run_completes_them(tmp_path: Path) -> None:
+    out = tmp_path / "pairs"
+    words = [str(CORNER), "-o", str(out), "--views", "30", "--spp", "16", "--size", "16x16", "--quiet"]
+    # The slow variant starts at once, and gives a kill the more time to hit.
+    environment = {**os.environ, _variant.VARIABLE: "scalar_rgb"}
+    command_line = [sys.executable, "-m", "mcdenoise", "render", *words]
+    running = subprocess.Popen(command_line, env=environment)
+    deadline = time.monotonic() + 120
+    while len(list(out.glob("*.a.exr"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.002)
+    running.send_signal(signal.SIGKILL)
+    assert running.wait() == -signal.SIGKILL
+
+    killed = {path: path.read_bytes() for path in out.glob("*.exr")}
+    assert len(killed) < 60
+    for path in killed:
+        exr.read_frame(path)
+    told = subprocess.run(command_line, env=environment, capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    assert len(list(out.glob("*.exr"))) == 60
+    assert all(path.read_bytes() == content for path, content in killed.items())
