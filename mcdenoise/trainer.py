@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mcdenoise import checkpoint, dataset, engine, losses, metrics, networks
+from mcdenoise import checkpoint, dataset, engine, files, losses, metrics, networks
 from mcdenoise.dataset import Batch, Pair
-from mcdenoise.errors import TrainingError
+from mcdenoise.errors import ModelError, TrainingError
 from mcdenoise.frame import Frame
 from mcdenoise.networks._contract import Denoising
 from mcdenoise.settings import TrainSettings
@@ -73,7 +73,7 @@ def train(
                 else {}
             )
             now = Report(state.step, value, settings.batch / seconds, **scores)
-            journal.write(now, learning_rate(state.step, settings))
+            journal.write(now, learning_rate(state.step - 1, settings))
             report(now)
             if is_last or not state.step % settings.save_every:
                 save(state, settings, state_path(out))
@@ -147,16 +147,16 @@ def validate(network: Denoising, pairs: Sequence[Pair], device: torch.device) ->
 
     The other half's own variance is part of these numbers: they rank models, they aren't errors.
     """
-    if not pairs:
-        return {}
     relmse, psnr = [], []
-    for pair in pairs[:: -(-len(pairs) // VALIDATION_PAIRS)]:
+    for pair in pairs[:: max(-(-len(pairs) // VALIDATION_PAIRS), 1)]:
         one, other = pair.halves
+        if not other["color"].any():
+            continue  # black on black has no error, whose logarithm would be endless
         frame = Frame({name: plane.astype(np.float32) for name, plane in one.items()})
         clean, _ = engine.denoise(network, frame, device=device)
         relmse.append(metrics.relmse(clean, other["color"]))
         psnr.append(metrics.psnr(clean, other["color"]))
-    return {"relmse": metrics.geometric_mean(relmse), "psnr": float(np.mean(psnr))}
+    return {"relmse": metrics.geometric_mean(relmse), "psnr": float(np.mean(psnr))} if relmse else {}
 
 
 def save(state: State, settings: TrainSettings, path: Path) -> None:
@@ -195,23 +195,24 @@ def first_step(out: Path) -> int:
         ModelError: the saved state is damaged.
     """
     path = state_path(out)
-    return int(checkpoint.read(path)[1]["step"]) if path.exists() else 0
+    return int(_read_state(path)[1]["step"]) if path.exists() else 0
 
 
 class Journal:
-    """`log.csv`, and TensorBoard events where tensorboard is installed; a resumed run appends."""
+    """`log.csv`, and TensorBoard events where that is installed; a resumed run goes on after `step`."""
+
+    HEADER = ("step", "loss", "learning_rate", "pairs_per_second", "relmse", "psnr")
 
     def __init__(self, folder: Path, step: int) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            self._forget_after(step, folder / "log.csv")
             self._file = (folder / "log.csv").open("a", newline="", encoding="utf-8")
         except OSError as error:
             raise TrainingError(
                 f"{folder}: can't write there: {error.strerror}; choose another -o"
             ) from error
         self._csv = csv.writer(self._file)
-        if step == 0:
-            self._csv.writerow(["step", "loss", "learning_rate", "pairs_per_second", "relmse", "psnr"])
         self._board = _tensorboard(folder, step)
 
     def __enter__(self) -> "Journal":
@@ -221,6 +222,15 @@ class Journal:
         self._file.close()
         if self._board:
             self._board.close()
+
+    def _forget_after(self, step: int, path: Path) -> None:
+        """What a killed run logged after its last checkpoint is done, and logged, again."""
+        rows: list[list[str]] = []
+        if path.exists():
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = [row for row in csv.reader(file) if len(row) == len(self.HEADER) and row[0].isdigit()]
+        with files.whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([self.HEADER, *(row for row in rows if int(row[0]) <= step)])
 
     def write(self, now: Report, rate: float) -> None:
         """One row, flushed, so that a killed run keeps its history."""
@@ -288,8 +298,15 @@ def _on(device: torch.device, network: Denoising) -> Denoising:
     return moved
 
 
-def _restore(state: State, settings: TrainSettings, path: Path) -> None:
+def _read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors, about = checkpoint.read(path)
+    if "step" not in about:
+        raise ModelError(f"{path}: no state of a training; remove it, or give another -o")
+    return tensors, about
+
+
+def _restore(state: State, settings: TrainSettings, path: Path) -> None:
+    tensors, about = _read_state(path)
     for name in ("network", "seed", "batch", "crop"):
         if about["settings"][name] != getattr(settings, name):
             raise TrainingError(f"{path}: was trained with {name} = {about['settings'][name]}; give that, "
