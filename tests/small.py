@@ -2,27 +2,39 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
-from mcdenoise import exr, networks
+from mcdenoise import exr, networks, plugins
 from mcdenoise.dataset import Pair
 from mcdenoise.encoding import GUIDE_CHANNELS
 from mcdenoise.frame import Frame
 from mcdenoise.networks._contract import Denoising
 from mcdenoise.settings import TrainSettings
 
-# What makes a network small, where its own sizes are too large for a test that runs it often.
-RECIPES: dict[str, dict[str, list[int]]] = {"kpn": {"widths": [4, 4, 4, 4]}}
-
 MakeFrame = Callable[..., Frame]
 
 
+def recipe(name: str) -> dict[str, Any]:
+    """The recipe of the network `name`, with four channels at each level where it says how many."""
+    usual: dict[str, Any] = plugins.load(networks, name).Network().recipe
+    return {**usual, "widths": [4 for _ in usual["widths"]]} if "widths" in usual else usual
+
+
 def network(name: str, *, seed: int = 0) -> Denoising:
-    """The network `name` with random weights, small where there is a recipe for that."""
+    """The network `name` with random weights, small where its recipe allows it."""
+    sizes = recipe(name)
     torch.manual_seed(seed)
-    return networks.build(name, RECIPES.get(name, {})).eval()
+    return networks.build(name, sizes).eval()
+
+
+def shrink_fresh_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks that are built without a recipe, as the trainer does, come out small."""
+    build = networks.build
+    monkeypatch.setattr(networks, "build", lambda name, given: build(name, given or recipe(name)))
 
 
 def inputs(height: int, width: int, *, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

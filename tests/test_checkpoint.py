@@ -180,4 +180,4 @@ def test_metadata_is_one_json_value(tmp_path: Path) -> None:
         metadata = file.metadata()
     assert list(metadata) == [checkpoint.KEY]
     said = json.loads(metadata[checkpoint.KEY])
-    assert (said["version"], said["network"], said["recipe"]) == (1, "kpn", small.RECIPES["kpn"])
+    assert (said["version"], said["network"], said["recipe"]) == (1, "kpn", small.recipe("kpn"))

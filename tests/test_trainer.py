@@ -22,11 +22,8 @@ MakeFrame = small.MakeFrame
 
 @pytest.fixture(autouse=True)
 def _small_networks_and_no_board(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fresh networks come out small; no TensorBoard, whose import takes longer than a training."""
-    build = networks.build
-    monkeypatch.setattr(
-        networks, "build", lambda name, recipe: build(name, recipe or small.RECIPES.get(name, {}))
-    )
+    """No TensorBoard, whose import takes longer than a training."""
+    small.shrink_fresh_networks(monkeypatch)
     monkeypatch.setattr(trainer, "_tensorboard", lambda *_: None)
 
 
