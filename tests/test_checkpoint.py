@@ -9,7 +9,7 @@ import safetensors.torch
 import small
 import torch
 
-from mcdenoise import checkpoint
+from mcdenoise import checkpoint, networks
 from mcdenoise.errors import ModelError
 
 TENSORS = {"b": torch.arange(3.0), "a": torch.ones(2, 2)}
@@ -57,6 +57,14 @@ def test_loaded_model_has_its_files_name_and_card(tmp_path: Path) -> None:
     model = checkpoint.load_model(save(tmp_path / "show_v2.safetensors"))
     assert (model.name, model.card) == ("show_v2", {"steps": 3, "scenes": ["one", "two"]})
     assert not model.network.training
+
+
+def test_loaded_model_has_the_sizes_it_was_saved_with(tmp_path: Path) -> None:
+    network = networks.build("kpn", {"widths": [4, 8, 12, 16]})
+    checkpoint.save_model(tmp_path / "model.safetensors", network, {})
+    loaded = checkpoint.load_model(tmp_path / "model.safetensors").network
+    assert loaded.recipe == {"widths": [4, 8, 12, 16]}
+    assert [head.in_channels for head in loaded.heads] == [4, 8, 12, 16]
 
 
 def test_shipped_model_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

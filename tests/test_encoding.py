@@ -111,11 +111,12 @@ def test_picture_k_times_as_bright_is_exposed_a_kth(factor: float, seed: int) ->
     assert brighter * factor == pytest.approx(encoding.exposure(color), rel=1e-5)
 
 
+@pytest.mark.parametrize("side", [64, 256])
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 1e30, -1e30])
-def test_one_broken_pixel_changes_the_exposure_by_less_than_a_stop(value: float) -> None:
-    color = radiance(size=(256, 256))
+def test_one_broken_pixel_changes_the_exposure_by_less_than_a_stop(value: float, side: int) -> None:
+    color = radiance(size=(side, side))
     before = encoding.encode(Frame({"color": color})).exposure
-    color[100, 200] = value
+    color[20, 50] = value
     after = encoding.encode(Frame({"color": color})).exposure
     assert 0.5 < after / before < 2
 

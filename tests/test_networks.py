@@ -177,18 +177,27 @@ def test_kpn_invents_no_radiance_beyond_that_of_its_input(seed: int) -> None:
         assert after.max() <= before.max() * 1.001
 
 
-def test_kpn_keeps_texture_that_the_albedo_explains_once_it_asks_for_demodulation() -> None:
+def demodulating(share: float) -> Denoising:
+    """A network that asks for all of the albedo (a large share) or for none of it (a very negative one)."""
     network = small.network("kpn")
-    share = kpn.TAPS + 40 + 4 * (kpn.TAPS + 1)  # the last four channels of the finest head
+    asked = slice(kpn.TAPS + 40 + 4 * (kpn.TAPS + 1), None)  # the last four channels of the finest head
     with torch.no_grad():
-        network.heads[0].weight[share:] = 0
-        network.heads[0].bias[share:] = 50
+        network.heads[0].weight[asked] = 0
+        network.heads[0].bias[asked] = share
+    return network
+
+
+def test_kpn_that_asks_for_demodulation_keeps_texture_that_the_albedo_explains() -> None:
     _, guides = small.inputs(32, 48)
     albedo = torch.rand(1, 3, 32, 48).clamp(min=kpn.LEAST_ALBEDO)
-
-    estimate = network(albedo * 7, with_albedo(guides, albedo))
-
+    estimate = demodulating(50.0)(albedo * 7, with_albedo(guides, albedo))
     torch.testing.assert_close(estimate, albedo * 7, rtol=1e-3, atol=0)
+
+
+def test_kpn_that_asks_for_no_demodulation_lets_no_texture_of_the_albedo_through() -> None:
+    color, guides = small.inputs(32, 48)
+    constant = torch.full_like(color, 7)
+    torch.testing.assert_close(demodulating(-50.0)(constant, guides), constant, rtol=1e-3, atol=0)
 
 
 def test_kernels_of_one_tap_shift_the_picture_and_repeat_its_edge() -> None:
