@@ -53,6 +53,11 @@ def test_model_of_a_network_that_is_laid_out_channels_last_is_the_same_file(tmp_
     assert (tmp_path / "one.safetensors").read_bytes() == save(tmp_path / "other.safetensors").read_bytes()
 
 
+def test_model_file_can_be_read_by_whoever_may_read_other_new_files(tmp_path: Path) -> None:
+    (tmp_path / "other").touch()
+    assert save(tmp_path / "model.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
 def test_loaded_model_has_its_files_name_and_card(tmp_path: Path) -> None:
     model = checkpoint.load_model(save(tmp_path / "show_v2.safetensors"))
     assert (model.name, model.card) == ("show_v2", {"steps": 3, "scenes": ["one", "two"]})
