@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -22,12 +23,18 @@ class Loss:
     """A loss: what it computes, and whether its best constant is the mean of noisy targets."""
 
     name: str
-    function: Callable[[Image, Image], Float[Tensor, ""]]
+    function: Callable[[Image, Image], Image]
     noisy_targets: bool
 
-    def __call__(self, estimate: Image, target: Image) -> Float[Tensor, ""]:
-        """The loss of scene-linear `estimate` against scene-linear `target`, averaged over all."""
-        return self.function(estimate, target)
+    def __call__(
+        self, estimate: Image, target: Image, weight: Float[Tensor, "n 1 1 1"] | None = None
+    ) -> Float[Tensor, ""]:
+        """The loss of scene-linear `estimate` against scene-linear `target`, averaged over all.
+
+        A weight may depend on the input, never on the target: then the best estimate stays the mean.
+        """
+        value = self.function(estimate, target)
+        return (value if weight is None else value * weight).mean()
 
 
 _LOSSES: dict[str, Loss] = {}
@@ -35,14 +42,26 @@ _LOSSES: dict[str, Loss] = {}
 
 def loss(
     *, noisy_targets: bool
-) -> Callable[[Callable[[Image, Image], Tensor]], Callable[[Image, Image], Tensor]]:
+) -> Callable[[Callable[[Image, Image], Image]], Callable[[Image, Image], Image]]:
     """Register the function below as a loss, by its name."""
 
-    def register(function: Callable[[Image, Image], Tensor]) -> Callable[[Image, Image], Tensor]:
+    def register(function: Callable[[Image, Image], Image]) -> Callable[[Image, Image], Image]:
         _LOSSES[function.__name__] = Loss(function.__name__, function, noisy_targets)
         return function
 
     return register
+
+
+def certainty(noisy: Image, window: int = 17) -> Float[Tensor, "n 1 1 1"]:
+    """1 / (1 + v) with the mean relative variance v of a noisy input: a weight for its item of a batch.
+
+    The variance of an item's gradient grows with that of its target, whose noise is like the input's; one
+    item full of fireflies would drown all others. The weight comes from the input alone, so it biases nothing.
+    """
+    level = noisy.clamp(min=0).mean(1, keepdim=True)
+    mean = F.avg_pool2d(F.pad(level, [window // 2] * 4, mode="reflect"), window, 1)
+    variance = ((level - mean).square() / (mean + EPSILON).square()).mean((1, 2, 3), keepdim=True)
+    return 1 / (1 + variance)
 
 
 def every() -> Mapping[str, Loss]:
@@ -65,32 +84,32 @@ def find(name: str, *, is_target_noisy: bool) -> Loss:
 
 
 @loss(noisy_targets=True)
-def relative_l2(estimate: Image, target: Image) -> Float[Tensor, ""]:
+def relative_l2(estimate: Image, target: Image) -> Image:
     """(f - y)^2 / (|f| + 0.01)^2, no gradient through the denominator; its best constant is the mean.
 
     Source: Lehtinen et al. 2018, "Noise2Noise", section 3.3, L_HDR. Mitchell-filtered renders hold negative
     radiance, hence the |f|.
     """
     weight = (estimate.detach().abs() + EPSILON).square().reciprocal()
-    return ((estimate - target).square() * weight).mean()
+    return (estimate - target).square() * weight
 
 
 @loss(noisy_targets=True)
-def l2(estimate: Image, target: Image) -> Float[Tensor, ""]:
+def l2(estimate: Image, target: Image) -> Image:
     """(f - y)^2; unbiased, but bright pixels are all that counts."""
-    return (estimate - target).square().mean()
+    return (estimate - target).square()
 
 
 @loss(noisy_targets=False)
-def l1(estimate: Image, target: Image) -> Float[Tensor, ""]:
+def l1(estimate: Image, target: Image) -> Image:
     """|f - y|; its best constant is the median, darker than the mean of long-tailed noise."""
-    return (estimate - target).abs().mean()
+    return (estimate - target).abs()
 
 
 @loss(noisy_targets=False)
-def smape(estimate: Image, target: Image) -> Float[Tensor, ""]:
+def smape(estimate: Image, target: Image) -> Image:
     """|f - y| / (|f| + |y| + 0.01); the noisy target in the denominator biases it dark."""
-    return ((estimate - target).abs() / (estimate.abs() + target.abs() + EPSILON)).mean()
+    return (estimate - target).abs() / (estimate.abs() + target.abs() + EPSILON)
 
 
 @loss(noisy_targets=False)
@@ -99,4 +118,4 @@ def log_l2(estimate: Image, target: Image) -> Float[Tensor, ""]:
 
     Source: Lehtinen et al. 2018, figure 6.
     """
-    return (torch.log1p(estimate.clamp(min=0)) - torch.log1p(target.clamp(min=0))).square().mean()
+    return (torch.log1p(estimate.clamp(min=0)) - torch.log1p(target.clamp(min=0))).square()

@@ -112,7 +112,8 @@ def update(
         group["lr"] = learning_rate(state.step, settings)
     with engine.precision(device):
         estimate = state.network(batch.color.to(device), batch.guides.to(device))
-    value = loss(estimate.float(), batch.target.to(device))
+    color = batch.color.to(device)
+    value = loss(estimate.float(), batch.target.to(device), losses.certainty(color))
     if not torch.isfinite(value):
         raise TrainingError(
             f"step {state.step}: the loss is {value.item()}; lower --learning-rate and start again"

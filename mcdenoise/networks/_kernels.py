@@ -1,0 +1,109 @@
+"""What kernel-predicting networks share: the trunk that predicts, and the pyramid that filters.
+
+Source: Vogels et al. 2018 (kernel prediction, multi-scale); Balint et al. 2023 (partitioned pyramids, learned
+upsampling); the trust is ours (docs/decisions/0001).
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mcdenoise.encoding import GUIDE_CHANNELS, split_guides, tone_map
+from mcdenoise.networks._blocks import apply_kernels, convs, upsample
+
+KERNEL = 5
+TAPS = KERNEL * KERNEL
+# What each level predicts: its kernel, upsampling weights to the next finer level, and the blend there.
+UPSAMPLING = slice(TAPS, TAPS + 36)
+BLEND = slice(TAPS + 36, TAPS + 40)
+PER_LEVEL = TAPS + 40
+# Below this an albedo no longer divides: the texture there is too dark to tell from noise.
+LEAST_ALBEDO = 0.03
+# Bound on the log of a pixel's weight: a firefly can count e^-12 times as much as its neighbour.
+TRUST = 6.0
+
+Weighted = Float[Tensor, "n 4 h w"]
+Filter = Callable[[Weighted, Float[Tensor, "n k h w"]], Float[Tensor, "n 3 h w"]]
+
+
+class Trunk(nn.Module):
+    """A U-Net from 1/2 to 1/16 on pixel-unshuffled features, with a head at each level.
+
+    The finest head also predicts `TAPS + extra` values for each full-resolution pixel, the kernel first.
+    """
+
+    def __init__(self, widths: Sequence[int], extra: int) -> None:
+        super().__init__()
+        a, b, c, d = widths
+        self.encoders = nn.ModuleList(
+            [convs(4 * (6 + GUIDE_CHANNELS), a), convs(a, b), convs(b, c), convs(c, d)]
+        )
+        self.decoders = nn.ModuleList([convs(a + b, a), convs(b + c, b), convs(c + d, c)])
+        finest = nn.Conv2d(a, PER_LEVEL + 4 * (TAPS + extra), 1)
+        self.heads = nn.ModuleList([finest, *(nn.Conv2d(width, PER_LEVEL, 1) for width in (b, c, d))])
+        with torch.no_grad():
+            # Full-resolution kernels begin with half their weight on the pixel itself: sharp edges at once.
+            finest.bias[PER_LEVEL:].view(-1, 4)[TAPS // 2] = 3.0
+
+    def forward(
+        self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
+    ) -> tuple[Float[Tensor, "n e h w"], list[Tensor]]:
+        """Values per full-resolution pixel, and the levels' predictions from 1/2 to 1/16, float32."""
+        x, skips = F.pixel_unshuffle(_features(color, guides), 2), []
+        for level, encoder in enumerate(self.encoders):
+            x = encoder(F.max_pool2d(x, 2) if level else x)
+            skips.append(x)
+        decoded = [skips[-1]]
+        for decoder, skip in zip(reversed(self.decoders), reversed(skips[:-1]), strict=True):
+            x = F.interpolate(decoded[0], scale_factor=2.0, mode="nearest")
+            decoded.insert(0, decoder(torch.cat([x, skip], dim=1)))
+        levels = [head(x).float() for head, x in zip(self.heads, decoded, strict=True)]
+        return F.pixel_shuffle(levels[0][:, PER_LEVEL:], 2), levels
+
+
+def reflectance(
+    guides: Float[Tensor, "n g h w"], share: Float[Tensor, "n 1 h w"]
+) -> Float[Tensor, "n 3 h w"]:
+    """What radiance is divided by before it is filtered: the albedo where `share` asks for it, else 1."""
+    return 1 - torch.sigmoid(share) * (1 - split_guides(guides)[0].clamp(min=LEAST_ALBEDO))
+
+
+def reconstruct(
+    radiance: Float[Tensor, "n 3 h w"],
+    trust: Float[Tensor, "n 1 h w"],
+    kernel: Float[Tensor, "n k h w"],
+    levels: list[Tensor],
+    filtered: Filter,
+) -> Float[Tensor, "n 3 h w"]:
+    """Average radiance down a pyramid by trust, filter each level, join from coarse to fine."""
+    weight = torch.exp(TRUST * torch.tanh(trust / TRUST))
+    weighted = torch.cat([radiance * weight, weight], dim=1)
+    images = [filtered(weighted, kernel)]
+    for level in levels:
+        weighted = F.avg_pool2d(weighted, 2)
+        images.append(filtered(weighted, level[:, :TAPS]))
+    result = images.pop()
+    for level in reversed(levels):
+        taps = level[:, UPSAMPLING].unflatten(1, (4, 9)).softmax(2).flatten(1, 2)
+        blend = torch.sigmoid(F.pixel_shuffle(level[:, BLEND], 2))
+        result = torch.lerp(upsample(result, taps), images.pop(), blend)
+    return result
+
+
+def mean_radiance(weighted: Weighted, logits: Float[Tensor, "n k h w"]) -> Float[Tensor, "n 3 h w"]:
+    """The mean of radiance under kernel times weight; `weighted` is radiance times weight, then weight."""
+    total = apply_kernels(weighted, logits.softmax(1), KERNEL)
+    return total[:, :3] / total[:, 3:]
+
+
+def mean_tone(weighted: Weighted, logits: Float[Tensor, "n k h w"]) -> Float[Tensor, "n 3 h w"]:
+    """The mean of tone-mapped radiance under the kernel."""
+    return apply_kernels(tone_map(weighted[:, :3] / weighted[:, 3:]), logits.softmax(1), KERNEL)
+
+
+def _features(color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> Float[Tensor, "n c h w"]:
+    albedo = split_guides(guides)[0].clamp(min=LEAST_ALBEDO)
+    return torch.cat([tone_map(color), tone_map(color / albedo), guides], dim=1)
