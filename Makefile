@@ -8,6 +8,11 @@ MODEL       ?= mcdenoise/weights/standard.safetensors
 PAIRS       ?= pairs/train
 VALIDATION  ?= pairs/validation
 OUT         ?= runs
+# Where the real scenes lie: shared/unpack prints it.
+ASSETS      ?= $(shell ../shared/unpack 2>/dev/null)
+
+TRAINING := classroom living-room staircase staircase2 veach-bidir spaceship glass-of-milk car2 cornell-box
+TRAINING_VIEWS := --size 160x160 --spp 2,4,4,8,8,16,32 --filter box,box,box,gaussian,tent,mitchell
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt \
@@ -15,7 +20,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constrain
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all check lint fast-tests llvm train-standard bench-quality bench-speed clean
+.PHONY: help demo test test-all check lint fast-tests llvm pairs validation train-standard card bench-quality bench-speed clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -41,11 +46,25 @@ lint: .venv/dev-installed ## only format, lint, types and import rules
 fast-tests: .venv/dev-installed ## only the fast tests
 	$(BIN)/python -m pytest -m "not slow and not render"
 
-train-standard: .venv/dev-installed ## train the shipped model from PAIRS=pairs/train (hours)
-	$(BIN)/mcdenoise train $(PAIRS) -o $(MODEL)
+pairs: .venv/dev-installed ## render what the shipped model learns from, into PAIRS=pairs/train (an hour)
+	-$(BIN)/mcdenoise render $(TRAINING:%=$(ASSETS)/scenes/%/scene_m3.xml) -o $(PAIRS) $(TRAINING_VIEWS) --views 60
+	$(BIN)/mcdenoise render --procedural 205 --environments $(ASSETS)/hdri -o $(PAIRS) $(TRAINING_VIEWS) --views 5
+
+train-standard: .venv/dev-installed ## train the shipped model from PAIRS=pairs/train (an hour), go on if stopped
+	@mkdir -p $(OUT)
+	$(BIN)/mcdenoise train $(PAIRS) -o $(OUT)/standard.safetensors --config mcdenoise/weights/standard.toml
+
+validation: .venv/dev-installed ## render validation frames and their references into VALIDATION (minutes)
+	for spp in 2 8 32 512; do for scene in bathroom dining-room; do for filter in box gaussian; do \
+	  $(BIN)/mcdenoise render $(ASSETS)/scenes/$$scene/scene_m3.xml -o $(VALIDATION) --size 192x192 \
+	    --spp $$spp --filter $$filter --seed $$((1000 + spp)) --camera-seed 5 --views $$([ $$filter = box ] && echo 2 || echo 1) \
+	    || exit; done; done; done
 
 bench-quality: .venv/dev-installed ## scores of MODEL on VALIDATION=pairs/validation beside OIDN's
 	$(BIN)/python -m benchmarks.quality $(VALIDATION) --model $(MODEL) --out $(OUT)/quality
+
+card: .venv/dev-installed ## write the card of MODEL from its file and the scores of the last bench-quality
+	$(BIN)/python -m benchmarks.card --model $(MODEL) --quality $(OUT)/quality/quality.md
 
 bench-speed: .venv/dev-installed ## seconds at 1920x1080 beside OIDN's; needs an idle machine
 	$(BIN)/python -m benchmarks.speed examples/frame.exr --model $(MODEL) --out $(OUT)/speed

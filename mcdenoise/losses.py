@@ -56,7 +56,7 @@ def certainty(noisy: Image, window: int = 17) -> Float[Tensor, "n 1 1 1"]:
     """1 / (1 + v) with the mean relative variance v of a noisy input: a weight for its item of a batch.
 
     The variance of an item's gradient grows with that of its target, whose noise is like the input's; one
-    item full of fireflies would drown all others. The weight comes from the input alone, so it biases nothing.
+    item full of fireflies would drown all others. The weight comes from the input alone: no bias.
     """
     level = noisy.clamp(min=0).mean(1, keepdim=True)
     mean = F.avg_pool2d(F.pad(level, [window // 2] * 4, mode="reflect"), window, 1)
