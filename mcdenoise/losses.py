@@ -113,7 +113,7 @@ def smape(estimate: Image, target: Image) -> Image:
 
 
 @loss(noisy_targets=False)
-def log_l2(estimate: Image, target: Image) -> Float[Tensor, ""]:
+def log_l2(estimate: Image, target: Image) -> Image:
     """(log(1 + f) - log(1 + y))^2; a concave curve on the target biases it dark.
 
     Source: Lehtinen et al. 2018, figure 6.
