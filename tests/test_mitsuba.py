@@ -19,7 +19,8 @@ from renderers.backends._contract import OpenScene, Shot
 
 pytestmark = pytest.mark.render
 
-CORNER = Path(__file__).parent.parent / "examples" / "scenes" / "corner.xml"
+SCENES = Path(__file__).parent.parent / "examples" / "scenes"
+CORNER = SCENES / "corner.xml"
 SHOT = Shot(spp=4, seed=1, filter="box", width=48, height=48)
 # Where the corner scene shows what, at 48 x 48.
 SKY, MIRROR, GLASS, MATT = (3, 24), (18, 27), (29, 30), (28, 12)
@@ -131,6 +132,17 @@ def test_views_differ_and_are_found_again(corner: mitsuba.MitsubaScene) -> None:
     corner.look(0, np.random.default_rng(0))
     np.testing.assert_array_equal(seen[0], seen[2])
     assert not np.array_equal(seen[0], seen[1])
+
+
+@pytest.mark.parametrize("path", sorted(SCENES.glob("*.xml")), ids=lambda path: path.stem)
+def test_example_scene_has_light_and_cameras_beside_its_own(path: Path) -> None:
+    scene = mitsuba.MitsubaScene.from_file(path)
+    for view in range(3):
+        scene.look(view, np.random.default_rng(view))
+        frame = scene.render(Shot(spp=4, seed=1, filter="box", width=24, height=16))
+        assert all(np.isfinite(plane).all() for plane in frame.planes.values())
+        assert (frame.color > 0).mean() > 0.3
+        assert (frame.planes["depth"] > 0).mean() > 0.3
 
 
 HEAD = '<scene version="3.0.0">\n'
