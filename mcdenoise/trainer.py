@@ -120,8 +120,11 @@ def update(
         )
     state.optimizer.zero_grad(set_to_none=True)
     value.backward()
-    torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.clip)
-    state.optimizer.step()
+    norm = torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.clip)
+    if torch.isfinite(norm):
+        state.optimizer.step()
+    else:
+        log.warning("step %d: the gradient is %s; this batch is passed over", state.step, norm.item())
     state.step += 1
     _average(state, settings.ema)
     seconds = time.perf_counter() - begin
@@ -308,7 +311,7 @@ def _read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _restore(state: State, settings: TrainSettings, path: Path) -> None:
     tensors, about = _read_state(path)
-    for name in ("network", "seed", "batch", "crop"):
+    for name in ("network", "seed", "batch", "crop", "held_out"):
         if about["settings"][name] != getattr(settings, name):
             raise TrainingError(f"{path}: was trained with {name} = {about['settings'][name]}; give that, "
                                 "or another -o to start afresh")  # fmt: skip
@@ -320,6 +323,8 @@ def _restore(state: State, settings: TrainSettings, path: Path) -> None:
         moments.setdefault(int(index), {})[name] = value
     state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": moments})
     state.step, state.seconds = int(about["step"]), float(about["seconds"])
+    if state.step > settings.steps:
+        raise TrainingError(f"{path}: is at step {state.step} already; ask for more --steps than that")
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

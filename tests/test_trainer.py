@@ -72,7 +72,7 @@ def test_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: Path
     assert not same_tensors(outs[0], outs[2])
 
 
-@pytest.mark.parametrize("name", ["kpn", "unet"])
+@pytest.mark.parametrize("name", ["hybrid", "kpn", "unet"])
 @pytest.mark.parametrize("killed", [4, 6])
 def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
     tmp_path: Path, pairs: list[Pair], name: str, killed: int

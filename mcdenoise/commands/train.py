@@ -47,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     from mcdenoise import losses, trainer
 
     losses.find(settings.loss, is_target_noisy=True)  # before any work
+    if out.exists() and not trainer.state_path(out).exists():
+        raise UsageError(f"{out}: exists, and not from a run that could go on; give another -o or remove it")
     pairs = _load(arguments.pairs, quiet=arguments.quiet)
     first = trainer.first_step(out)
     with tqdm(total=settings.steps, initial=first, unit="step", disable=arguments.quiet or None) as bar:

@@ -46,6 +46,7 @@ class Trunk(nn.Module):
         self.heads = nn.ModuleList([finest, *(nn.Conv2d(width, PER_LEVEL, 1) for width in (b, c, d))])
         with torch.no_grad():
             # Full-resolution kernels begin with half their weight on the pixel itself: sharp edges at once.
+            assert finest.bias is not None
             finest.bias[PER_LEVEL:].view(-1, 4)[TAPS // 2] = 3.0
 
     def forward(

@@ -18,7 +18,7 @@ class Network(Denoising):
     """
 
     stride = 16
-    radius = 144
+    radius = 176
 
     def __init__(self, widths: Sequence[int] = (48, 64, 96, 128)) -> None:
         super().__init__()

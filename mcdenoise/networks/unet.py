@@ -18,7 +18,7 @@ class Network(Denoising):
     """
 
     stride = 16
-    radius = 176
+    radius = 96
 
     def __init__(self) -> None:
         super().__init__()
