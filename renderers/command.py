@@ -84,24 +84,32 @@ def _sources(scenes: Sequence[Path], settings: RenderSettings) -> list[Source]:
     """What to render: the scene files, or the made-up scenes.
 
     Raises:
-        UsageError: neither or both are asked for; two files' pairs would have the same names; or there are
-            no environment maps where they are said to be.
+        UsageError: neither or both are asked for, or there are no environment maps where they should be.
     """
     if bool(scenes) == bool(settings.procedural):
         raise UsageError("render: give scene files, or --procedural N (see mcdenoise render --help)")
     maps = Path(settings.environments) if settings.environments else None
     if maps and not any(maps.glob("*.exr")):
         raise UsageError(f"--environments {maps}: no such folder, or no .exr in it")
+    numbers = range(settings.first_scene, settings.first_scene + settings.procedural)
+    return [
+        *(Source(name, partial(MitsubaScene.from_file, path)) for name, path in _by_name(scenes).items()),
+        *(Source(procedural.scene_name(n), partial(procedural.open_scene, n, maps)) for n in numbers),
+    ]
+
+
+def _by_name(scenes: Sequence[Path]) -> dict[str, Path]:
+    """The scene files by the name that their pairs get.
+
+    Raises:
+        UsageError: two of them have the same.
+    """
     by_name: dict[str, Path] = {}
     for path in scenes:
         other = by_name.setdefault(mitsuba.scene_name(path), path)
         if other != path:
             raise UsageError(f"{other} and {path}: pairs of both would have one name; rename one of them")
-    numbers = range(settings.first_scene, settings.first_scene + settings.procedural)
-    return [
-        *(Source(name, partial(MitsubaScene.from_file, path)) for name, path in by_name.items()),
-        *(Source(procedural.scene_name(n), partial(procedural.open_scene, n, maps)) for n in numbers),
-    ]
+    return by_name
 
 
 def _make_folder(folder: Path) -> None:
