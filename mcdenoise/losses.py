@@ -26,9 +26,7 @@ class Loss:
     function: Callable[[Image, Image], Image]
     noisy_targets: bool
 
-    def __call__(
-        self, estimate: Image, target: Image, weight: Float[Tensor, "n 1 1 1"] | None = None
-    ) -> Float[Tensor, ""]:
+    def __call__(self, estimate: Image, target: Image, weight: Image | None = None) -> Float[Tensor, ""]:
         """The loss of scene-linear `estimate` against scene-linear `target`, averaged over all.
 
         A weight may depend on the input, never on the target: then the best estimate stays the mean.
@@ -62,6 +60,25 @@ def certainty(noisy: Image, window: int = 17) -> Float[Tensor, "n 1 1 1"]:
     mean = F.avg_pool2d(F.pad(level, [window // 2] * 4, mode="reflect"), window, 1)
     variance = ((level - mean).square() / (mean + EPSILON).square()).mean((1, 2, 3), keepdim=True)
     return 1 / (1 + variance)
+
+
+@torch.no_grad()
+def caution(estimate: Image, noisy: Image, target: Image) -> Image:
+    """A weight for the loss, 1 to 100: light that leaks into the dark counts about as much as in relMSE.
+
+    `relative_l2` divides by the estimate, so an estimate far too bright costs 1 at most, while relMSE divides
+    by the truth. Here the divisor moves from the estimate f towards the input's own pixel x where that is
+    darker, f^(1-s) x^s, by a share s near 1 where both halves agree (clean input) and near 0 where not.
+    The weight depends on the target through s alone, one number averaged over an item: no bias to speak of.
+    """
+    over = (1, 2, 3)
+    difference, level = (noisy - target).abs(), noisy.abs() + target.abs() + EPSILON
+    # The first tells noise in what is lit; the second tells sparse light, where most pixels agree on black.
+    noise = torch.maximum((difference / level).mean(over), difference.mean(over) / level.mean(over))
+    share = (1 - noise).clamp(0, 1).square()[:, None, None, None]
+    bright = estimate.abs() + EPSILON
+    dark = torch.minimum(noisy.abs() + EPSILON, bright)
+    return (bright / dark).pow(2 * share).clamp(max=100)
 
 
 def every() -> Mapping[str, Loss]:

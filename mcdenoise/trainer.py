@@ -113,7 +113,9 @@ def update(
     with engine.precision(device):
         estimate = state.network(batch.color.to(device), batch.guides.to(device))
     color = batch.color.to(device)
-    value = loss(estimate.float(), batch.target.to(device), losses.certainty(color))
+    estimate, target = estimate.float(), batch.target.to(device)
+    weight = losses.certainty(color) * losses.caution(estimate, color, target)
+    value = loss(estimate, target, weight)
     if not torch.isfinite(value):
         raise TrainingError(
             f"step {state.step}: the loss is {value.item()}; lower --learning-rate and start again"

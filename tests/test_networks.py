@@ -182,9 +182,9 @@ def demodulating(share: float) -> Denoising:
     network = small.network("kpn")
     layers = [layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d)]
     finest = max(layers, key=lambda layer: layer.out_channels)
-    with torch.no_grad():  # the last that it predicts, for four pixels
-        finest.weight[-4:] = 0
-        finest.bias[-4:] = share
+    with torch.no_grad():  # what it predicts before three values of care, for four pixels
+        finest.weight[-16:-12] = 0
+        finest.bias[-16:-12] = share
     return network
 
 
@@ -229,3 +229,13 @@ def test_unet_has_the_parameters_of_its_model() -> None:
 
 def test_guides_are_as_many_as_the_networks_were_built_for() -> None:
     assert GUIDE_CHANNELS == 10  # a model file trained on another number can't be loaded
+
+
+def test_light_behind_an_edge_of_the_guides_stays_there_from_the_first_step() -> None:
+    _, guides = small.inputs(64, 64)
+    guides = torch.zeros_like(guides)
+    albedo, color = torch.ones(1, 3, 64, 64), torch.full((1, 3, 64, 64), 0.1)
+    albedo[..., 30:33, :] = 0.1  # a thin bar before a bright window
+    color[..., :30, :], color[..., 33:, :] = 30.0, 30.0
+    estimate = small.network("hybrid")(color, with_albedo(guides, albedo))
+    assert float(estimate.detach()[..., 31, 8:-8].max()) < 1.0

@@ -23,18 +23,22 @@ def neighbours(image: Float[Tensor, "n c h w"], size: int) -> Float[Tensor, "n c
     return F.unfold(padded, size).reshape(n, c, size * size, h, w)
 
 
+def shifted(image: Float[Tensor, "n c h w"], size: int) -> list[Float[Tensor, "n c h w"]]:
+    """The picture moved so that each pixel's neighbours come to lie on it, row by row, edges repeated."""
+    _, _, h, w = image.shape
+    padded = F.pad(image, [size // 2] * 4, mode="replicate")
+    return [padded[:, :, y : y + h, x : x + w] for y in range(size) for x in range(size)]
+
+
 def apply_kernels(
     image: Float[Tensor, "n c h w"], kernels: Float[Tensor, "n k h w"], size: int
 ) -> Float[Tensor, "n c h w"]:
     """Filter each pixel of `image` with its own kernel of size x size weights, edges repeated."""
     if torch.is_grad_enabled():
         return (neighbours(image, size) * kernels[:, None]).sum(2)
-    _, _, h, w = image.shape
-    padded = F.pad(image, [size // 2] * 4, mode="replicate")
     total = torch.zeros_like(image)
-    for index in range(size * size):
-        y, x = divmod(index, size)
-        total.addcmul_(padded[:, :, y : y + h, x : x + w], kernels[:, index, None])
+    for index, moved in enumerate(shifted(image, size)):
+        total.addcmul_(moved, kernels[:, index, None])
     return total
 
 

@@ -12,14 +12,20 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mcdenoise.encoding import GUIDE_CHANNELS, split_guides, tone_map
-from mcdenoise.networks._blocks import apply_kernels, convs, upsample
+from mcdenoise.networks._blocks import apply_kernels, convs, shifted, upsample
 
 KERNEL = 5
 TAPS = KERNEL * KERNEL
-# What each level predicts: its kernel, upsampling weights to the next finer level, and the blend there.
+# What each level predicts: its kernel, upsampling weights to the next finer level, the blend there, and how
+# much differing guides weigh in the kernel and in upsampling.
 UPSAMPLING = slice(TAPS, TAPS + 36)
 BLEND = slice(TAPS + 36, TAPS + 40)
-PER_LEVEL = TAPS + 40
+KERNEL_CARE = slice(TAPS + 40, TAPS + 43)
+UPSAMPLING_CARE = slice(TAPS + 43, TAPS + 46)
+PER_LEVEL = TAPS + 46
+# Squared differences of albedo, normal and nearness count so much until training finds better, within e^4.
+CARE = (10.0, 2.0, 100.0)
+CARE_RANGE = 4.0
 # Below this an albedo no longer divides: the texture there is too dark to tell from noise.
 LEAST_ALBEDO = 0.03
 # Bound on the log of a pixel's weight: a firefly can count e^-12 times as much as its neighbour.
@@ -32,7 +38,7 @@ Filter = Callable[[Weighted, Float[Tensor, "n k h w"]], Float[Tensor, "n 3 h w"]
 class Trunk(nn.Module):
     """A U-Net from 1/2 to 1/16 on pixel-unshuffled features, with a head at each level.
 
-    The finest head also predicts `TAPS + extra` values for each full-resolution pixel, the kernel first.
+    The finest head also predicts values for each full-resolution pixel: the kernel, `extra` ones, and care.
     """
 
     def __init__(self, widths: Sequence[int], extra: int) -> None:
@@ -42,12 +48,10 @@ class Trunk(nn.Module):
             [convs(4 * (6 + GUIDE_CHANNELS), a), convs(a, b), convs(b, c), convs(c, d)]
         )
         self.decoders = nn.ModuleList([convs(a + b, a), convs(b + c, b), convs(c + d, c)])
-        finest = nn.Conv2d(a, PER_LEVEL + 4 * (TAPS + extra), 1)
-        self.heads = nn.ModuleList([finest, *(nn.Conv2d(width, PER_LEVEL, 1) for width in (b, c, d))])
-        with torch.no_grad():
-            # Full-resolution kernels begin with half their weight on the pixel itself: sharp edges at once.
-            assert finest.bias is not None
-            finest.bias[PER_LEVEL:].view(-1, 4)[TAPS // 2] = 3.0
+        finest = nn.Conv2d(a, PER_LEVEL + 4 * (TAPS + extra + 3), 1)
+        heads = [finest, *(nn.Conv2d(width, PER_LEVEL, 1) for width in (b, c, d))]
+        self.heads = nn.ModuleList(heads)
+        _begin(heads)
 
     def forward(
         self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
@@ -65,6 +69,19 @@ class Trunk(nn.Module):
         return F.pixel_shuffle(levels[0][:, PER_LEVEL:], 2), levels
 
 
+@torch.no_grad()
+def _begin(heads: list[nn.Conv2d]) -> None:
+    """Care begins at `CARE`, full-resolution kernels with half their weight on the pixel itself."""
+    for head in heads:
+        assert head.bias is not None
+        head.weight[KERNEL_CARE.start : PER_LEVEL] = 0
+        head.bias[KERNEL_CARE.start : PER_LEVEL] = 0
+    finest = heads[0]
+    assert finest.bias is not None
+    finest.weight[-12:], finest.bias[-12:] = 0, 0
+    finest.bias[PER_LEVEL:].view(-1, 4)[TAPS // 2] = 3.0
+
+
 def reflectance(
     guides: Float[Tensor, "n g h w"], share: Float[Tensor, "n 1 h w"]
 ) -> Float[Tensor, "n 3 h w"]:
@@ -76,22 +93,60 @@ def reconstruct(
     radiance: Float[Tensor, "n 3 h w"],
     trust: Float[Tensor, "n 1 h w"],
     kernel: Float[Tensor, "n k h w"],
+    care: Float[Tensor, "n 3 h w"],
     levels: list[Tensor],
+    guides: Float[Tensor, "n g h w"],
     filtered: Filter,
 ) -> Float[Tensor, "n 3 h w"]:
-    """Average radiance down a pyramid by trust, filter each level, join from coarse to fine."""
+    """Average radiance down a pyramid by trust, filter each level, join from coarse to fine.
+
+    Kernels and upsampling shun pixels whose guides differ, as a cross-bilateral filter does; where all coarse
+    pixels around differ from a fine one, the fine one's own level is all that counts.
+    """
     weight = torch.exp(TRUST * torch.tanh(trust / TRUST))
     weighted = torch.cat([radiance * weight, weight], dim=1)
-    images = [filtered(weighted, kernel)]
+    seen = [guides[:, :7]]
+    images = [filtered(weighted, kernel - strangeness(seen[0], care))]
     for level in levels:
         weighted = F.avg_pool2d(weighted, 2)
-        images.append(filtered(weighted, level[:, :TAPS]))
+        seen.append(F.avg_pool2d(seen[-1], 2))
+        images.append(filtered(weighted, level[:, :TAPS] - strangeness(seen[-1], level[:, KERNEL_CARE])))
     result = images.pop()
     for level in reversed(levels):
-        taps = level[:, UPSAMPLING].unflatten(1, (4, 9)).softmax(2).flatten(1, 2)
-        blend = torch.sigmoid(F.pixel_shuffle(level[:, BLEND], 2))
+        coarse = seen.pop()
+        strange = strangeness_of_children(seen[-1], coarse, level[:, UPSAMPLING_CARE])
+        taps = (level[:, UPSAMPLING].unflatten(1, (4, 9)) - strange).softmax(2).flatten(1, 2)
+        kinship = torch.exp(-strange).mean(2)
+        blend = torch.sigmoid(F.pixel_shuffle(level[:, BLEND] - torch.log(kinship + 1e-4), 2))
         result = torch.lerp(upsample(result, taps), images.pop(), blend)
     return result
+
+
+def strangeness(guides: Float[Tensor, "n 7 h w"], care: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n k h w"]:
+    """How much the guides of each neighbour in the kernel differ from a pixel's own, weighed by care."""
+    around = shifted(guides, KERNEL)
+    return _weighed(torch.stack([(other - guides).square() for other in around], dim=2), care[:, :, None])
+
+
+def strangeness_of_children(
+    fine: Float[Tensor, "n 7 h2 w2"], coarse: Float[Tensor, "n 7 h w"], care: Float[Tensor, "n 3 h w"]
+) -> Float[Tensor, "n 4 9 h w"]:
+    """The same for the four children of each coarse pixel and the 3x3 coarse pixels around it."""
+    children = F.pixel_unshuffle(fine, 2).unflatten(1, (7, 4))
+    around = shifted(coarse, 3)
+    differences = torch.stack([(other[:, :, None] - children).square() for other in around], dim=3)
+    return _weighed(differences, care[:, :, None, None])
+
+
+def _weighed(squares: Float[Tensor, "n 7 *s"], care: Float[Tensor, "n 3 *t"]) -> Float[Tensor, "n *s"]:
+    """Squared differences of albedo, normal and nearness, summed with their care."""
+    strength = torch.exp(CARE_RANGE * torch.tanh(care / CARE_RANGE))
+    albedo, normal, nearness = squares[:, :3].sum(1), squares[:, 3:6].sum(1), squares[:, 6]
+    return (
+        CARE[0] * strength[:, 0] * albedo
+        + CARE[1] * strength[:, 1] * normal
+        + CARE[2] * strength[:, 2] * nearness
+    )
 
 
 def mean_radiance(weighted: Weighted, logits: Float[Tensor, "n k h w"]) -> Float[Tensor, "n 3 h w"]:

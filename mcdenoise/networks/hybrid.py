@@ -37,7 +37,7 @@ class Network(Denoising):
     ) -> Float[Tensor, "n 3 h w"]:
         """See `Denoising.forward`."""
         pixels, levels = self.trunk(color, guides)
-        kernel, trust, share, shift = pixels.split([TAPS, 1, 1, 3], dim=1)
+        kernel, trust, share, shift, care = pixels.split([TAPS, 1, 1, 3, 3], dim=1)
         divisor = reflectance(guides, share)
-        tone = reconstruct(color.clamp(min=0) / divisor, trust, kernel, levels, mean_tone)
+        tone = reconstruct(color.clamp(min=0) / divisor, trust, kernel, care, levels, guides, mean_tone)
         return tone_unmap(tone + shift) * divisor

@@ -35,6 +35,6 @@ class Network(Denoising):
     ) -> Float[Tensor, "n 3 h w"]:
         """See `Denoising.forward`."""
         pixels, levels = self.trunk(color, guides)
-        kernel, trust, share = pixels.split([TAPS, 1, 1], dim=1)
+        kernel, trust, share, care = pixels.split([TAPS, 1, 1, 3], dim=1)
         divisor = reflectance(guides, share)
-        return reconstruct(color / divisor, trust, kernel, levels, mean_radiance) * divisor
+        return reconstruct(color / divisor, trust, kernel, care, levels, guides, mean_radiance) * divisor
