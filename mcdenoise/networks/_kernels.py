@@ -124,8 +124,9 @@ def reconstruct(
 
 def strangeness(guides: Float[Tensor, "n 7 h w"], care: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n k h w"]:
     """How much the guides of each neighbour in the kernel differ from a pixel's own, weighed by care."""
+    strength = _strength(care)
     around = shifted(guides, KERNEL)
-    return _weighed(torch.stack([(other - guides).square() for other in around], dim=2), care[:, :, None])
+    return torch.stack([_weighed((other - guides).square(), strength) for other in around], dim=1)
 
 
 def strangeness_of_children(
@@ -133,20 +134,22 @@ def strangeness_of_children(
 ) -> Float[Tensor, "n 4 9 h w"]:
     """The same for the four children of each coarse pixel and the 3x3 coarse pixels around it."""
     children = F.pixel_unshuffle(fine, 2).unflatten(1, (7, 4))
+    strength = _strength(care)[:, :, None]
     around = shifted(coarse, 3)
-    differences = torch.stack([(other[:, :, None] - children).square() for other in around], dim=3)
-    return _weighed(differences, care[:, :, None, None])
-
-
-def _weighed(squares: Float[Tensor, "n 7 *s"], care: Float[Tensor, "n 3 *t"]) -> Float[Tensor, "n *s"]:
-    """Squared differences of albedo, normal and nearness, summed with their care."""
-    strength = torch.exp(CARE_RANGE * torch.tanh(care / CARE_RANGE))
-    albedo, normal, nearness = squares[:, :3].sum(1), squares[:, 3:6].sum(1), squares[:, 6]
-    return (
-        CARE[0] * strength[:, 0] * albedo
-        + CARE[1] * strength[:, 1] * normal
-        + CARE[2] * strength[:, 2] * nearness
+    return torch.stack(
+        [_weighed((other[:, :, None] - children).square(), strength) for other in around], dim=2
     )
+
+
+def _strength(care: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+    start = care.new_tensor(CARE)[:, None, None]
+    return start * torch.exp(CARE_RANGE * torch.tanh(care / CARE_RANGE))
+
+
+def _weighed(squares: Float[Tensor, "n 7 *s"], strength: Float[Tensor, "n 3 *t"]) -> Float[Tensor, "n *s"]:
+    """Squared differences of albedo, normal and nearness, each summed and times its strength."""
+    albedo, normal, nearness = squares[:, :3].sum(1), squares[:, 3:6].sum(1), squares[:, 6]
+    return albedo * strength[:, 0] + normal * strength[:, 1] + nearness * strength[:, 2]
 
 
 def mean_radiance(weighted: Weighted, logits: Float[Tensor, "n k h w"]) -> Float[Tensor, "n 3 h w"]:
