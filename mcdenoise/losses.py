@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from mcdenoise import affinity
 from mcdenoise.errors import UsageError
 
 Image = Float[Tensor, "n c h w"]
@@ -63,22 +64,16 @@ def certainty(noisy: Image, window: int = 17) -> Float[Tensor, "n 1 1 1"]:
 
 
 @torch.no_grad()
-def caution(estimate: Image, noisy: Image, target: Image) -> Image:
+def caution(estimate: Image, noisy: Image, guides: Float[Tensor, "n g h w"]) -> Image:
     """A weight for the loss, 1 to 100: light that leaks into the dark counts about as much as in relMSE.
 
     `relative_l2` divides by the estimate, so an estimate far too bright costs 1 at most, while relMSE divides
-    by the truth. Here the divisor moves from the estimate f towards the input's own pixel x where that is
-    darker, f^(1-s) x^s, by a share s near 1 where both halves agree (clean input) and near 0 where not.
-    The weight depends on the target through s alone, one number averaged over an item: no bias to speak of.
+    by the truth. Here the divisor becomes what a small cross-bilateral filter makes of the input, where that
+    is darker than the estimate. The weight doesn't depend on the target: no bias.
     """
-    over = (1, 2, 3)
-    difference, level = (noisy - target).abs(), noisy.abs() + target.abs() + EPSILON
-    # The first tells noise in what is lit; the second tells sparse light, where most pixels agree on black.
-    noise = torch.maximum((difference / level).mean(over), difference.mean(over) / level.mean(over))
-    share = (1 - noise).clamp(0, 1).square()[:, None, None, None]
     bright = estimate.abs() + EPSILON
-    dark = torch.minimum(noisy.abs() + EPSILON, bright)
-    return (bright / dark).pow(2 * share).clamp(max=100)
+    dark = affinity.smoothed(noisy, guides, 5).abs() + EPSILON
+    return (bright / dark).clamp(1, 10).square()
 
 
 def every() -> Mapping[str, Loss]:

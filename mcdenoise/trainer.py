@@ -110,11 +110,11 @@ def update(
     begin = time.perf_counter()
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(state.step, settings)
+    color, guides = batch.color.to(device), batch.guides.to(device)
     with engine.precision(device):
-        estimate = state.network(batch.color.to(device), batch.guides.to(device))
-    color = batch.color.to(device)
+        estimate = state.network(color, guides)
     estimate, target = estimate.float(), batch.target.to(device)
-    weight = losses.certainty(color) * losses.caution(estimate, color, target)
+    weight = losses.certainty(color) * losses.caution(estimate, color, guides)
     value = loss(estimate, target, weight)
     if not torch.isfinite(value):
         raise TrainingError(

@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mcdenoise import affinity
+
 
 def conv(inputs: int, outputs: int) -> nn.Sequential:
     """3x3 convolution and a leaky ReLU."""
@@ -23,13 +25,6 @@ def neighbours(image: Float[Tensor, "n c h w"], size: int) -> Float[Tensor, "n c
     return F.unfold(padded, size).reshape(n, c, size * size, h, w)
 
 
-def shifted(image: Float[Tensor, "n c h w"], size: int) -> list[Float[Tensor, "n c h w"]]:
-    """The picture moved so that each pixel's neighbours come to lie on it, row by row, edges repeated."""
-    _, _, h, w = image.shape
-    padded = F.pad(image, [size // 2] * 4, mode="replicate")
-    return [padded[:, :, y : y + h, x : x + w] for y in range(size) for x in range(size)]
-
-
 def apply_kernels(
     image: Float[Tensor, "n c h w"], kernels: Float[Tensor, "n k h w"], size: int
 ) -> Float[Tensor, "n c h w"]:
@@ -37,7 +32,7 @@ def apply_kernels(
     if torch.is_grad_enabled():
         return (neighbours(image, size) * kernels[:, None]).sum(2)
     total = torch.zeros_like(image)
-    for index, moved in enumerate(shifted(image, size)):
+    for index, moved in enumerate(affinity.shifted(image, size)):
         total.addcmul_(moved, kernels[:, index, None])
     return total
 

@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mcdenoise import affinity
 from mcdenoise.encoding import GUIDE_CHANNELS, split_guides, tone_map
-from mcdenoise.networks._blocks import apply_kernels, convs, shifted, upsample
+from mcdenoise.networks._blocks import apply_kernels, convs, upsample
 
 KERNEL = 5
 TAPS = KERNEL * KERNEL
@@ -23,9 +24,8 @@ BLEND = slice(TAPS + 36, TAPS + 40)
 KERNEL_CARE = slice(TAPS + 40, TAPS + 43)
 UPSAMPLING_CARE = slice(TAPS + 43, TAPS + 46)
 PER_LEVEL = TAPS + 46
-# Squared differences of albedo, normal and nearness count so much until training finds better, within e^4.
-CARE = (10.0, 2.0, 100.0)
-CARE_RANGE = 4.0
+# Care is `affinity.CARE` until training finds better, within e^2 of it.
+CARE_RANGE = 2.0
 # Below this an albedo no longer divides: the texture there is too dark to tell from noise.
 LEAST_ALBEDO = 0.03
 # Bound on the log of a pixel's weight: a firefly can count e^-12 times as much as its neighbour.
@@ -71,7 +71,7 @@ class Trunk(nn.Module):
 
 @torch.no_grad()
 def _begin(heads: list[nn.Conv2d]) -> None:
-    """Care begins at `CARE`, full-resolution kernels with half their weight on the pixel itself."""
+    """Care begins at `affinity.CARE`, full-resolution kernels with half their weight on the pixel itself."""
     for head in heads:
         assert head.bias is not None
         head.weight[KERNEL_CARE.start : PER_LEVEL] = 0
@@ -105,7 +105,7 @@ def reconstruct(
     """
     weight = torch.exp(TRUST * torch.tanh(trust / TRUST))
     weighted = torch.cat([radiance * weight, weight], dim=1)
-    seen = [guides[:, :7]]
+    seen = [guides[:, : affinity.CHANNELS]]
     images = [filtered(weighted, kernel - strangeness(seen[0], care))]
     for level in levels:
         weighted = F.avg_pool2d(weighted, 2)
@@ -125,31 +125,22 @@ def reconstruct(
 def strangeness(guides: Float[Tensor, "n 7 h w"], care: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n k h w"]:
     """How much the guides of each neighbour in the kernel differ from a pixel's own, weighed by care."""
     strength = _strength(care)
-    around = shifted(guides, KERNEL)
-    return torch.stack([_weighed((other - guides).square(), strength) for other in around], dim=1)
+    around = affinity.shifted(guides, KERNEL)
+    return torch.stack([affinity.strangeness(other, guides, strength) for other in around], dim=1)
 
 
 def strangeness_of_children(
     fine: Float[Tensor, "n 7 h2 w2"], coarse: Float[Tensor, "n 7 h w"], care: Float[Tensor, "n 3 h w"]
 ) -> Float[Tensor, "n 4 9 h w"]:
     """The same for the four children of each coarse pixel and the 3x3 coarse pixels around it."""
-    children = F.pixel_unshuffle(fine, 2).unflatten(1, (7, 4))
+    children = F.pixel_unshuffle(fine, 2).unflatten(1, (affinity.CHANNELS, 4))
     strength = _strength(care)[:, :, None]
-    around = shifted(coarse, 3)
-    return torch.stack(
-        [_weighed((other[:, :, None] - children).square(), strength) for other in around], dim=2
-    )
+    around = [other[:, :, None].expand_as(children) for other in affinity.shifted(coarse, 3)]
+    return torch.stack([affinity.strangeness(other, children, strength) for other in around], dim=2)
 
 
 def _strength(care: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
-    start = care.new_tensor(CARE)[:, None, None]
-    return start * torch.exp(CARE_RANGE * torch.tanh(care / CARE_RANGE))
-
-
-def _weighed(squares: Float[Tensor, "n 7 *s"], strength: Float[Tensor, "n 3 *t"]) -> Float[Tensor, "n *s"]:
-    """Squared differences of albedo, normal and nearness, each summed and times its strength."""
-    albedo, normal, nearness = squares[:, :3].sum(1), squares[:, 3:6].sum(1), squares[:, 6]
-    return albedo * strength[:, 0] + normal * strength[:, 1] + nearness * strength[:, 2]
+    return affinity.care(care) * torch.exp(CARE_RANGE * torch.tanh(care / CARE_RANGE))
 
 
 def mean_radiance(weighted: Weighted, logits: Float[Tensor, "n k h w"]) -> Float[Tensor, "n 3 h w"]:

@@ -1,0 +1,47 @@
+"""Which neighbours belong together: the guides' side of the cross-bilateral filter.
+
+Source: cross-bilateral weights as in Rousselle et al. 2013 and Bitterli et al. 2016 (NFOR).
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+# Albedo, normal and nearness, as `encoding.guides` puts them first.
+CHANNELS = 7
+# Squared differences of albedo, normal and nearness count so much unless a network finds better.
+CARE = (10.0, 2.0, 100.0)
+
+
+def shifted(image: Float[Tensor, "n c h w"], size: int) -> list[Float[Tensor, "n c h w"]]:
+    """The picture moved so that each pixel's neighbours come to lie on it, row by row, edges repeated."""
+    _, _, h, w = image.shape
+    padded = F.pad(image, [size // 2] * 4, mode="replicate")
+    return [padded[:, :, y : y + h, x : x + w] for y in range(size) for x in range(size)]
+
+
+def strangeness(
+    one: Float[Tensor, "n 7 *s"], other: Float[Tensor, "n 7 *s"], strength: Float[Tensor, "m 3 *t"]
+) -> Float[Tensor, "n *s"]:
+    """Squared differences of albedo, normal and nearness, each summed and times its strength."""
+    squares = (one - other).square()
+    albedo, normal, nearness = squares[:, :3].sum(1), squares[:, 3:6].sum(1), squares[:, 6]
+    return albedo * strength[:, 0] + normal * strength[:, 1] + nearness * strength[:, 2]
+
+
+def care(like: Float[Tensor, "n c h w"]) -> Float[Tensor, "1 3 1 1"]:
+    """`CARE` on the device and in the type of a picture."""
+    return like.new_tensor(CARE)[None, :, None, None]
+
+
+def smoothed(
+    image: Float[Tensor, "n c h w"], guides: Float[Tensor, "n g h w"], size: int
+) -> Float[Tensor, "n c h w"]:
+    """A plain cross-bilateral filter of size x size pixels, with `CARE`."""
+    seen, strength = guides[:, :CHANNELS], care(guides)
+    total, weights = torch.zeros_like(image), torch.zeros_like(image[:, :1])
+    for pixels, near in zip(shifted(image, size), shifted(seen, size), strict=True):
+        weight = torch.exp(-strangeness(near, seen, strength))[:, None]
+        total, weights = total + weight * pixels, weights + weight
+    return total / weights
