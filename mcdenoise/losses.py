@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mcdenoise import affinity
+from mcdenoise.encoding import tone_map, tone_unmap
 from mcdenoise.errors import UsageError
 
 Image = Float[Tensor, "n c h w"]
@@ -65,15 +66,16 @@ def certainty(noisy: Image, window: int = 17) -> Float[Tensor, "n 1 1 1"]:
 
 @torch.no_grad()
 def caution(estimate: Image, noisy: Image, guides: Float[Tensor, "n g h w"]) -> Image:
-    """A weight for the loss, 1 to 100: light that leaks into the dark counts about as much as in relMSE.
+    """A weight for the loss, 1 to 25: light that leaks into the dark counts about as much as in relMSE.
 
     `relative_l2` divides by the estimate, so an estimate far too bright costs 1 at most, while relMSE divides
     by the truth. Here the divisor becomes what a small cross-bilateral filter makes of the input, where that
     is darker than the estimate. The weight doesn't depend on the target: no bias.
     """
     bright = estimate.abs() + EPSILON
-    dark = affinity.smoothed(noisy, guides, 5).abs() + EPSILON
-    return (bright / dark).clamp(1, 10).square()
+    # In tones, where a bright neighbour is no reason to forgive.
+    dark = tone_unmap(affinity.smoothed(tone_map(noisy), guides, 5)) + EPSILON
+    return (bright / dark).clamp(1, 5).square()
 
 
 def every() -> Mapping[str, Loss]:

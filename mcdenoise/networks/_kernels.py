@@ -17,15 +17,21 @@ from mcdenoise.networks._blocks import apply_kernels, convs, upsample
 
 KERNEL = 5
 TAPS = KERNEL * KERNEL
-# What each level predicts: its kernel, upsampling weights to the next finer level, the blend there, and how
-# much differing guides weigh in the kernel and in upsampling.
+# What each level predicts: its kernel, upsampling weights to the next finer level, the blend there, how much
+# differing guides weigh in the kernel and in upsampling, and how much the finer level's dissent counts there.
 UPSAMPLING = slice(TAPS, TAPS + 36)
 BLEND = slice(TAPS + 36, TAPS + 40)
 KERNEL_CARE = slice(TAPS + 40, TAPS + 43)
 UPSAMPLING_CARE = slice(TAPS + 43, TAPS + 46)
-PER_LEVEL = TAPS + 46
+DISSENT = slice(TAPS + 46, TAPS + 50)
+PER_LEVEL = TAPS + 50
 # Care is `affinity.CARE` until training finds better, within e^2 of it.
 CARE_RANGE = 2.0
+# Coarse guides are means over four pixels, so they differ less than what they stand for.
+COARSE_CARE = 3.0
+# The squared difference of tones counts so much for the finer level until training finds better, within e^4.
+DISSENT_START = 4.0
+DISSENT_RANGE = 4.0
 # Below this an albedo no longer divides: the texture there is too dark to tell from noise.
 LEAST_ALBEDO = 0.03
 # Bound on the log of a pixel's weight: a firefly can count e^-12 times as much as its neighbour.
@@ -97,13 +103,16 @@ def reconstruct(
     levels: list[Tensor],
     guides: Float[Tensor, "n g h w"],
     filtered: Filter,
+    tone: Callable[[Tensor], Tensor],
 ) -> Float[Tensor, "n 3 h w"]:
     """Average radiance down a pyramid by trust, filter each level, join from coarse to fine.
 
-    Kernels and upsampling shun pixels whose guides differ, as a cross-bilateral filter does; where all coarse
-    pixels around differ from a fine one, the fine one's own level is all that counts.
+    Kernels and upsampling shun pixels whose guides differ, as a cross-bilateral filter does. Where all coarse
+    pixels around differ from a fine one, the fine one's own level is all that counts; so it is where that
+    level is of another tone than noise explains, which the network judges. `tone` turns what `filtered` gives
+    into tones.
     """
-    weight = torch.exp(TRUST * torch.tanh(trust / TRUST))
+    weight = _within(TRUST, trust)
     weighted = torch.cat([radiance * weight, weight], dim=1)
     seen = [guides[:, : affinity.CHANNELS]]
     images = [filtered(weighted, kernel - strangeness(seen[0], care))]
@@ -117,8 +126,13 @@ def reconstruct(
         strange = strangeness_of_children(seen[-1], coarse, level[:, UPSAMPLING_CARE])
         taps = (level[:, UPSAMPLING].unflatten(1, (4, 9)) - strange).softmax(2).flatten(1, 2)
         kinship = torch.exp(-strange).mean(2)
-        blend = torch.sigmoid(F.pixel_shuffle(level[:, BLEND] - torch.log(kinship + 1e-4), 2))
-        result = torch.lerp(upsample(result, taps), images.pop(), blend)
+        logit = F.pixel_shuffle(level[:, BLEND] - torch.log(kinship + 1e-4), 2)
+        above, here = upsample(result, taps), images.pop()
+        dissent = (tone(above) - tone(here)).square().mean(1, keepdim=True)
+        logit = logit + dissent * F.pixel_shuffle(
+            _within(DISSENT_RANGE, level[:, DISSENT]) * DISSENT_START, 2
+        )
+        result = torch.lerp(above, here, torch.sigmoid(logit))
     return result
 
 
@@ -134,13 +148,18 @@ def strangeness_of_children(
 ) -> Float[Tensor, "n 4 9 h w"]:
     """The same for the four children of each coarse pixel and the 3x3 coarse pixels around it."""
     children = F.pixel_unshuffle(fine, 2).unflatten(1, (affinity.CHANNELS, 4))
-    strength = _strength(care)[:, :, None]
+    strength = COARSE_CARE * _strength(care)[:, :, None]
     around = [other[:, :, None].expand_as(children) for other in affinity.shifted(coarse, 3)]
     return torch.stack([affinity.strangeness(other, children, strength) for other in around], dim=2)
 
 
 def _strength(care: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
-    return affinity.care(care) * torch.exp(CARE_RANGE * torch.tanh(care / CARE_RANGE))
+    return affinity.care(care) * _within(CARE_RANGE, care)
+
+
+def _within(bound: float, value: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """A factor: e to the value, between e^-bound and e^bound."""
+    return torch.exp(bound * torch.tanh(value / bound))
 
 
 def mean_radiance(weighted: Weighted, logits: Float[Tensor, "n k h w"]) -> Float[Tensor, "n 3 h w"]:

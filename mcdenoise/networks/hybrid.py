@@ -39,5 +39,11 @@ class Network(Denoising):
         pixels, levels = self.trunk(color, guides)
         kernel, trust, share, shift, care = pixels.split([TAPS, 1, 1, 3, 3], dim=1)
         divisor = reflectance(guides, share)
-        tone = reconstruct(color.clamp(min=0) / divisor, trust, kernel, care, levels, guides, mean_tone)
+        tone = reconstruct(
+            color.clamp(min=0) / divisor, trust, kernel, care, levels, guides, mean_tone, _as_it_is
+        )
         return tone_unmap(tone + shift) * divisor
+
+
+def _as_it_is(tone: Tensor) -> Tensor:
+    return tone

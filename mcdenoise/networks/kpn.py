@@ -6,6 +6,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
+from mcdenoise.encoding import tone_map
 from mcdenoise.networks._contract import Denoising
 from mcdenoise.networks._kernels import TAPS, Trunk, mean_radiance, reconstruct, reflectance
 
@@ -37,4 +38,7 @@ class Network(Denoising):
         pixels, levels = self.trunk(color, guides)
         kernel, trust, share, care = pixels.split([TAPS, 1, 1, 3], dim=1)
         divisor = reflectance(guides, share)
-        return reconstruct(color / divisor, trust, kernel, care, levels, guides, mean_radiance) * divisor
+        return (
+            reconstruct(color / divisor, trust, kernel, care, levels, guides, mean_radiance, tone_map)
+            * divisor
+        )
