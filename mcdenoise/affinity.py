@@ -11,7 +11,7 @@ from torch import Tensor
 # Albedo, normal and nearness, as `encoding.guides` puts them first.
 CHANNELS = 7
 # Squared differences of albedo, normal and nearness count so much unless a network finds better.
-CARE = (10.0, 2.0, 100.0)
+CARE = (30.0, 6.0, 300.0)
 
 
 def shifted(image: Float[Tensor, "n c h w"], size: int) -> list[Float[Tensor, "n c h w"]]:

@@ -66,16 +66,18 @@ def certainty(noisy: Image, window: int = 17) -> Float[Tensor, "n 1 1 1"]:
 
 @torch.no_grad()
 def caution(estimate: Image, noisy: Image, guides: Float[Tensor, "n g h w"]) -> Image:
-    """A weight for the loss, 1 to 25: light that leaks into the dark counts about as much as in relMSE.
+    """A weight for the loss, 1 on average over an item: light that leaks into the dark counts as in relMSE.
 
-    `relative_l2` divides by the estimate, so an estimate far too bright costs 1 at most, while relMSE divides
-    by the truth. Here the divisor becomes what a small cross-bilateral filter makes of the input, where that
-    is darker than the estimate. The weight doesn't depend on the target: no bias.
+    `relative_l2` divides by the estimate: far too bright costs 1 at most, far too dark the ratio's square, and
+    a network in doubt paints leaks. relMSE divides by the truth. Here the divisor becomes what a small
+    cross-bilateral filter makes of the input, where that is darker than the estimate, down to a 30th of it.
+    The weight doesn't depend on the target: no bias.
     """
     bright = estimate.abs() + EPSILON
     # In tones, where a bright neighbour is no reason to forgive.
     dark = tone_unmap(affinity.smoothed(tone_map(noisy), guides, 5)) + EPSILON
-    return (bright / dark).clamp(1, 5).square()
+    weight = (bright / dark).clamp(1, 30).square()
+    return weight / weight.mean((1, 2, 3), keepdim=True)
 
 
 def every() -> Mapping[str, Loss]:

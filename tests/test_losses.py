@@ -106,5 +106,5 @@ def test_light_that_leaks_over_an_edge_of_the_guides_counts_more() -> None:
     noisy, guides = torch.full((1, 3, 32, 32), 20.0), NO_GUIDES.expand(1, 10, 32, 32).clone()
     noisy[..., 16, :], guides[:, :3, 16] = 0.05, 1.0  # a dark line before a window
     weight = losses.caution(torch.full_like(noisy, 20.0), noisy, guides)
-    assert float(weight[..., 16, :].min()) == pytest.approx(25.0)
-    assert float(weight[..., 4, :].max()) == pytest.approx(1.0)
+    assert float(weight[..., 16, :].min()) == pytest.approx(900 * float(weight[..., 4, :].max()), rel=0.01)
+    assert float(weight.mean()) == pytest.approx(1.0)
