@@ -62,6 +62,7 @@ def _about(loaded: checkpoint.Model, parameters: int, where: origin.Origin) -> l
         f"- training: {settings['steps']:,} steps of {settings['batch']} crops of {settings['crop']} pixels",
         f"- time: {card['hours']:.2f} hours of steps on {where.machine}, torch {card['torch']}",
         f"- revision: {where.revision}",
+        *(f"- {remark}" for remark in card.get("remarks", [])),
         f"- all settings: `{settings}`\n",
     ]
 

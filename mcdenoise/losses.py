@@ -68,8 +68,8 @@ def certainty(noisy: Image, window: int = 17) -> Float[Tensor, "n 1 1 1"]:
 def caution(estimate: Image, noisy: Image, guides: Float[Tensor, "n g h w"]) -> Image:
     """A weight for the loss, 1 on average over an item: light that leaks into the dark counts as in relMSE.
 
-    `relative_l2` divides by the estimate: far too bright costs 1 at most, far too dark the ratio's square, and
-    a network in doubt paints leaks. relMSE divides by the truth. Here the divisor becomes what a small
+    `relative_l2` divides by the estimate: far too bright costs 1 at most, far too dark the ratio's square,
+    and a network in doubt paints leaks. relMSE divides by the truth. Here the divisor becomes what a small
     cross-bilateral filter makes of the input, where that is darker than the estimate, down to a 30th of it.
     The weight doesn't depend on the target: no bias.
     """
