@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mcdenoise import affinity
 from mcdenoise.encoding import tone_unmap
 from mcdenoise.networks._contract import Denoising
 from mcdenoise.networks._kernels import TAPS, Trunk, mean_tone, reconstruct, reflectance
+
+# What is left of light that no kin explains, as a share.
+LEFT = 0.1
 
 
 class Network(Denoising):
@@ -42,7 +47,19 @@ class Network(Denoising):
         tone = reconstruct(
             color.clamp(min=0) / divisor, trust, kernel, care, levels, guides, mean_tone, _as_it_is
         )
-        return tone_unmap(tone + shift) * divisor
+        return _bounded(tone_unmap(tone + shift) * divisor, color, guides)
+
+
+def _bounded(
+    estimate: Float[Tensor, "n 3 h w"], color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
+) -> Float[Tensor, "n 3 h w"]:
+    """No brighter than the brightest of its kin in the input, but for a tenth of what it is.
+
+    A mean is seldom above the largest of its samples, leaked light is (docs/decisions/0004).
+    """
+    level = estimate.amax(1, keepdim=True).clamp(min=1e-9)
+    limit = torch.maximum(affinity.brightest_kin(color, guides), LEFT * level)
+    return estimate * (limit / level).clamp(max=1)
 
 
 def _as_it_is(tone: Tensor) -> Tensor:
