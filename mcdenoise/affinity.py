@@ -55,16 +55,18 @@ def smoothed(
 
 def brightest_kin(
     image: Float[Tensor, "n c h w"], guides: Float[Tensor, "n g h w"]
-) -> Float[Tensor, "n 1 h w"]:
-    """The largest value of any channel among the pixels around, out to 8, whose guides are nearly the same.
+) -> tuple[Float[Tensor, "n 1 h w"], Float[Tensor, "n 1 h w"]]:
+    """The largest value of any channel among the pixels around whose guides are nearly the same, and their
+    number; out to 8 pixels.
 
     3x3, and 5x5 in steps of 2 and of 4, so that sparse light isn't missed for want of samples.
     """
     level, seen = image.amax(1, keepdim=True), guides[:, :CHANNELS]
-    strength, brightest = care(guides), level
+    strength, brightest, count = care(guides), level, torch.zeros_like(level)
     for size, step in ((3, 1), (5, 2), (5, 4)):
         around = zip(shifted(level, size, step=step), shifted(seen, size, step=step), strict=True)
         for value, near in around:
             is_kin = (strangeness(near, seen, strength) < KIN)[:, None]
             brightest = torch.where(is_kin, torch.maximum(brightest, value), brightest)
-    return brightest
+            count = count + is_kin
+    return brightest, count

@@ -28,6 +28,8 @@ def test_each_guide_makes_strangers() -> None:
 def test_brightest_kin_is_found_eight_pixels_away_and_strangers_are_not() -> None:
     picture, guides = torch.full((1, 3, 32, 32), 0.1), torch.zeros(1, 10, 32, 32)
     picture[..., 16, 24], picture[..., 16, 17], guides[:, 0, 16, 17] = 2.0, 50.0, 1.0
-    brightest = affinity.brightest_kin(picture, guides)
+    brightest, count = affinity.brightest_kin(picture, guides)
     assert float(brightest[..., 16, 16]) == 2.0
     assert float(brightest[..., 16, 17]) == 50.0
+    assert float(count[..., 16, 17]) == 3.0  # itself, in each of three windows
+    assert float(count[..., 4, 4]) == 59.0

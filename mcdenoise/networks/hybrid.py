@@ -14,6 +14,8 @@ from mcdenoise.networks._kernels import TAPS, Trunk, mean_tone, reconstruct, ref
 
 # What is left of light that no kin explains, as a share.
 LEFT = 0.1
+# So many kin (each pixel is three times its own) tell little.
+FEW = 4.0
 
 
 class Network(Denoising):
@@ -53,12 +55,15 @@ class Network(Denoising):
 def _bounded(
     estimate: Float[Tensor, "n 3 h w"], color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
 ) -> Float[Tensor, "n 3 h w"]:
-    """No brighter than the brightest of its kin in the input, but for a tenth of what it is.
+    """No brighter than the brightest of its kin in the input, but for a share of what it is.
 
-    A mean is seldom above the largest of its samples, leaked light is (docs/decisions/0004).
+    A mean is seldom above the largest of many samples, leaked light is; with few kin, as on edges, the
+    largest may be dark by chance, and more is left (docs/decisions/0004).
     """
     level = estimate.amax(1, keepdim=True).clamp(min=1e-9)
-    limit = torch.maximum(affinity.brightest_kin(color, guides), LEFT * level)
+    brightest, count = affinity.brightest_kin(color, guides)
+    left = LEFT + (1 - LEFT) * torch.exp(-count / FEW)
+    limit = torch.maximum(brightest, left * level)
     return estimate * (limit / level).clamp(max=1)
 
 
