@@ -30,7 +30,7 @@ CARE_RANGE = 2.0
 # Coarse guides are means over four pixels, so they differ less than what they stand for.
 COARSE_CARE = 3.0
 # The squared difference of tones counts so much for the finer level until training finds better, within e^4.
-DISSENT_START = 20.0
+DISSENT_START = 10.0
 DISSENT_RANGE = 4.0
 # Below this an albedo no longer divides: the texture there is too dark to tell from noise.
 LEAST_ALBEDO = 0.03
