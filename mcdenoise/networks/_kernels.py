@@ -5,6 +5,7 @@ upsampling); the trust is ours (docs/decisions/0001).
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from mcdenoise import affinity
 from mcdenoise.encoding import GUIDE_CHANNELS, split_guides, tone_map
 from mcdenoise.networks._blocks import apply_kernels, convs, upsample
+from mcdenoise.networks._contract import Denoising
 
 KERNEL = 5
 TAPS = KERNEL * KERNEL
@@ -73,6 +75,24 @@ class Trunk(nn.Module):
             decoded.insert(0, decoder(torch.cat([x, skip], dim=1)))
         levels = [head(x).float() for head, x in zip(self.heads, decoded, strict=True)]
         return F.pixel_shuffle(levels[0][:, PER_LEVEL:], 2), levels
+
+
+class KernelPredicting(Denoising):
+    """A network on a `Trunk`; `extra` says how many values of its own it asks for at each pixel."""
+
+    stride = 16
+    radius = 176
+    extra: ClassVar[int]
+
+    def __init__(self, widths: Sequence[int] = (48, 64, 96, 128)) -> None:
+        super().__init__()
+        self._widths = list(widths)
+        self.trunk = Trunk(widths, self.extra)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """See `Denoising.recipe`."""
+        return {"widths": self._widths}
 
 
 @torch.no_grad()

@@ -1,16 +1,12 @@
 """Kernels in the tone map's space, and a direct correction on top: sharp HDR edges, and the mean kept."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from mcdenoise import affinity
 from mcdenoise.encoding import tone_unmap
-from mcdenoise.networks._contract import Denoising
-from mcdenoise.networks._kernels import TAPS, Trunk, mean_tone, reconstruct, reflectance
+from mcdenoise.networks._kernels import TAPS, KernelPredicting, mean_tone, reconstruct, reflectance
 
 # What is left of light that no kin explains, as a share.
 LEFT = 0.1
@@ -18,7 +14,7 @@ LEFT = 0.1
 FEW = 4.0
 
 
-class Network(Denoising):
+class Network(KernelPredicting):
     """Radiance is averaged down a pyramid, tone-mapped at each level, filtered by predicted kernels, joined
     from coarse to fine, and shifted by a predicted amount, which makes up for what the curve takes from the
     mean.
@@ -26,18 +22,7 @@ class Network(Denoising):
     A stray weight on a bright window costs its logarithm, not its radiance (docs/decisions/0003).
     """
 
-    stride = 16
-    radius = 176
-
-    def __init__(self, widths: Sequence[int] = (48, 64, 96, 128)) -> None:
-        super().__init__()
-        self._widths = list(widths)
-        self.trunk = Trunk(widths, extra=5)
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """See `Denoising.recipe`."""
-        return {"widths": self._widths}
+    extra = 5
 
     def forward(
         self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]

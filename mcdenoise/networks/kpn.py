@@ -1,35 +1,20 @@
 """A multi-scale kernel-predicting network: each output pixel is a weighted mean of input radiance."""
 
-from collections.abc import Sequence
-from typing import Any
-
 from jaxtyping import Float
 from torch import Tensor
 
 from mcdenoise.encoding import tone_map
-from mcdenoise.networks._contract import Denoising
-from mcdenoise.networks._kernels import TAPS, Trunk, mean_radiance, reconstruct, reflectance
+from mcdenoise.networks._kernels import TAPS, KernelPredicting, mean_radiance, reconstruct, reflectance
 
 
-class Network(Denoising):
+class Network(KernelPredicting):
     """Linear in the radiance: the same kernels denoise light groups and alpha, and exposure changes nothing.
 
     It learns slowly where a bright window meets a dark wall, since a thousandth of the window's weight is too
     much there (docs/decisions/0003).
     """
 
-    stride = 16
-    radius = 176
-
-    def __init__(self, widths: Sequence[int] = (48, 64, 96, 128)) -> None:
-        super().__init__()
-        self._widths = list(widths)
-        self.trunk = Trunk(widths, extra=2)
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """See `Denoising.recipe`."""
-        return {"widths": self._widths}
+    extra = 2
 
     def forward(
         self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
