@@ -99,26 +99,21 @@ def finite(plane: Plane) -> tuple[Plane, int]:
 def guides(planes: Mapping[str, Plane], size: tuple[int, int]) -> Float[np.ndarray, "h w g"]:
     """All guides, and a mask each; a guide that isn't there is 0 (albedo: 1) with mask 0.
 
-    Albedo is clipped to 0..1. Where it is exactly black it is unknown rather than black (Mitsuba writes that
-    on mirrors, on smooth glass, and where the ray misses) and becomes 1. Normals are clipped to -1..1. Depth
-    d becomes m / (m + d) with the median m of what is hit, and 0 where nothing is: a scale-free nearness.
+    Albedo is clipped to 0..1; black may be a black thing, or, in Mitsuba's AOV, a mirror, smooth glass or a
+    ray that misses: the network tells by the rest. Normals are clipped to -1..1. Depth d becomes m / (m + d)
+    with the median m of what is hit, and 0 where nothing is: a scale-free nearness.
     """
     height, width = size
     given = {
         name: np.nan_to_num(planes[name], nan=0, posinf=0, neginf=0) for name in GUIDES if name in planes
     }
     channels = [
-        _albedo(given["albedo"]) if "albedo" in given else np.ones((height, width, 3), np.float32),
+        np.clip(given["albedo"], 0, 1) if "albedo" in given else np.ones((height, width, 3), np.float32),
         np.clip(given["normal"], -1, 1) if "normal" in given else np.zeros((height, width, 3), np.float32),
         _nearness(given["depth"]) if "depth" in given else np.zeros((height, width, 1), np.float32),
     ]
     masks = [np.full((height, width, 1), float(name in given), np.float32) for name in GUIDES]
     return np.concatenate([*channels, *masks], axis=2)
-
-
-def _albedo(albedo: Plane) -> Plane:
-    is_unknown = (albedo <= 0).all(axis=2, keepdims=True)
-    return np.where(is_unknown, 1.0, np.clip(albedo, 0, 1)).astype(np.float32)
 
 
 def _nearness(depth: Plane) -> Plane:

@@ -1,4 +1,7 @@
-"""Plans and renders pairs: `NAME.a.exr` and `NAME.b.exr`, two independent renders of one view."""
+"""Plans and renders pairs: `NAME.a.exr` and `NAME.b.exr`, two independent renders of one view.
+
+Where asked for, `NAME.c.exr` and `NAME.d.exr` too: two more, of more samples.
+"""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -14,18 +17,29 @@ from renderers.backends._contract import OpenScene, Shot
 
 @dataclass(frozen=True)
 class Job:
-    """One view to render twice, and where to."""
+    """One view to render several times, and where to."""
 
     scene: str
     view: int
     shot: Shot
     folder: Path
+    # Samples of two further renders; 0 for none.
+    extra_spp: int = 0
 
     @property
-    def paths(self) -> tuple[Path, Path]:
-        """The two files; their names hold all that tells this pair from others."""
+    def paths(self) -> tuple[Path, ...]:
+        """The files; their names hold all that tells this pair from others."""
         name = f"{self.scene}.v{self.view:03d}.{self.shot.spp}spp.{self.shot.filter}"
-        return self.folder / f"{name}.a.exr", self.folder / f"{name}.b.exr"
+        return tuple(self.folder / f"{name}.{letter}.exr" for letter in ("abcd" if self.extra_spp else "ab"))
+
+    @property
+    def shots(self) -> tuple[Shot, ...]:
+        """What to render into each of `paths`: no two share their noise."""
+        spps = [self.shot.spp] * 2 + [self.extra_spp] * 2
+        return tuple(
+            replace(self.shot, spp=spps[number], seed=self.shot.seed + number)
+            for number in range(len(self.paths))
+        )
 
     @property
     def is_done(self) -> bool:
@@ -42,6 +56,7 @@ def plan(
     filters: tuple[str, ...],
     size: tuple[int, int],
     seed: int,
+    extra_spps: tuple[int, ...] = (),
 ) -> list[Job]:
     """The jobs of one scene; spp and filter are drawn per view, the same for the same seed.
 
@@ -51,26 +66,27 @@ def plan(
     for view in views:
         chance = _chance(scene, view, seed)
         spp, name = int(chance.choice(spps)), str(chance.choice(filters))
+        extra = int(chance.choice(extra_spps)) if extra_spps else 0
         start = int(_chance(scene, view, seed, spp, name).integers(2**30))
-        jobs.append(Job(scene, view, Shot(spp, start, name, width=size[0], height=size[1]), folder))
+        shot = Shot(spp, start, name, width=size[0], height=size[1])
+        jobs.append(Job(scene, view, shot, folder, extra))
     return jobs
 
 
 def render(scene: OpenScene, job: Job, *, camera_seed: int) -> None:
-    """Render both halves of one view and write them, each whole or not at all.
+    """Render one view as often as the job says and write each render whole or not at all.
 
     Raises:
         SceneError: there is no such view, or the picture can't be trained on.
         ExrError: a file can't be written.
     """
     scene.look(job.view, _chance(job.scene, job.view, camera_seed))
-    frames = [scene.render(replace(job.shot, seed=job.shot.seed + half)) for half in range(2)]
-    for frame, path in zip(frames, job.paths, strict=True):
+    made = [(path, shot, scene.render(shot)) for path, shot in zip(job.paths, job.shots, strict=True)]
+    for path, _, frame in made:
         _check(frame, path)
-    # A half that is there may be of a run with other settings: replaced first, it never completes a pair.
-    for half in sorted(range(2), key=lambda half: not job.paths[half].exists()):
-        attributes = _attributes(scene, job, job.shot.seed + half)
-        exr.write_frame(job.paths[half], replace(frames[half], attributes=attributes))
+    # A file that is there may be of a run with other settings: replaced first, it never completes a pair.
+    for path, shot, frame in sorted(made, key=lambda one: not one[0].exists()):
+        exr.write_frame(path, replace(frame, attributes=_attributes(scene, job, shot)))
 
 
 def _check(frame: Frame, path: Path) -> None:
@@ -81,13 +97,13 @@ def _check(frame: Frame, path: Path) -> None:
             )
 
 
-def _attributes(scene: OpenScene, job: Job, seed: int) -> dict[str, str | int | float]:
+def _attributes(scene: OpenScene, job: Job, shot: Shot) -> dict[str, str | int | float]:
     return {
         "mcdenoise.scene": job.scene,
         "mcdenoise.view": job.view,
-        "mcdenoise.spp": job.shot.spp,
-        "mcdenoise.seed": seed,
-        "mcdenoise.filter": job.shot.filter,
+        "mcdenoise.spp": shot.spp,
+        "mcdenoise.seed": shot.seed,
+        "mcdenoise.filter": shot.filter,
         "mcdenoise.renderer": scene.renderer,
     }
 

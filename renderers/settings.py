@@ -16,6 +16,12 @@ class RenderSettings:
 
     spp: str = setting("8", "samples per pixel of each half; several (4,8,16): one is drawn per view",
                        metavar="N[,N...]")  # fmt: skip
+    extra_spp: str = setting(
+        "",
+        "also two cleaner renders per view, c and d, of so many samples per pixel each: "
+        "inputs with little noise, and targets that teach faster",
+        metavar="N[,N...]",
+    )
     views: int = setting(4, "cameras per scene; the first is the scene's own", metavar="N")
     first_view: int = setting(0, "number of the first view", metavar="N")
     size: str = setting("256x256", "width x height in pixels", metavar="WxH")
@@ -39,8 +45,10 @@ class RenderSettings:
         for name in self.filters:
             if name not in mitsuba.FILTERS:
                 raise UsageError(f"render: no filter {name!r}; there is: {', '.join(mitsuba.FILTERS)}")
-        if min(self.spps) < 1:
-            raise UsageError(f"render: --spp {self.spp}: there must be at least 1 sample per pixel")
+        for flag, counts in (("--spp", self.spps), ("--extra-spp", self.extra_spps)):
+            if min(counts, default=1) < 1:
+                asked = ",".join(map(str, counts))
+                raise UsageError(f"render: {flag} {asked}: there must be at least 1 sample per pixel")
         if min(self.width_height) < SMALLEST:
             raise UsageError(f"render: --size {self.size} is too small; {SMALLEST}x{SMALLEST} is the least")
 
@@ -52,10 +60,12 @@ class RenderSettings:
     @property
     def spps(self) -> tuple[int, ...]:
         """The samples per pixel to draw from."""
-        try:
-            return tuple(int(part) for part in self.spp.split(","))
-        except ValueError:
-            raise UsageError(f"render: --spp {self.spp!r}: write it as 8, or 4,8,16") from None
+        return _counts("--spp", self.spp)
+
+    @property
+    def extra_spps(self) -> tuple[int, ...]:
+        """The samples per pixel of cleaner renders to draw from; none where none are asked for."""
+        return _counts("--extra-spp", self.extra_spp) if self.extra_spp else ()
 
     @property
     def filters(self) -> tuple[str, ...]:
@@ -70,3 +80,10 @@ class RenderSettings:
         except ValueError:
             raise UsageError(f"render: --size {self.size!r}: write it as 256x256") from None
         return width, height
+
+
+def _counts(flag: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"render: {flag} {text!r}: write it as 8, or 4,8,16") from None

@@ -142,8 +142,8 @@ def guides(planes: dict[str, Any]) -> np.ndarray:
     return encoding.guides(full, (2, 3))
 
 
-def test_exactly_black_albedo_is_unknown_and_becomes_white() -> None:
-    assert (guides({"albedo": 0})[..., ALBEDO] == 1).all()
+def test_black_albedo_stays_black() -> None:
+    assert (guides({"albedo": 0})[..., ALBEDO] == 0).all()
     np.testing.assert_array_equal(guides({"albedo": (0, 0, 0.25)})[0, 0, ALBEDO], [0, 0, 0.25])
 
 

@@ -128,6 +128,24 @@ def test_header_says_all_that_makes_the_pair(tmp_path: Path) -> None:
                         "mcdenoise.renderer": "imagined 1.0"}  # fmt: skip
 
 
+def test_cleaner_renders_come_as_c_and_d_with_noise_of_their_own(tmp_path: Path, imagined: Imagined) -> None:
+    assert render(tmp_path, "--spp", "4", "--extra-spp", "32", "--views", "1") == 0
+    found = {path.name: exr.read_frame(path) for path in sorted(tmp_path.iterdir())}
+    assert list(found) == [f"room.v000.4spp.box.{letter}.exr" for letter in "abcd"]
+    assert [frame.attributes["mcdenoise.spp"] for frame in found.values()] == [4, 4, 32, 32]
+    assert len({frame.attributes["mcdenoise.seed"] for frame in found.values()}) == 4
+    assert len({frame.color.tobytes() for frame in found.values()}) == 4
+
+
+def test_cleaner_renders_are_added_to_a_pair_that_is_there(tmp_path: Path, imagined: Imagined) -> None:
+    assert render(tmp_path, "--spp", "4", "--views", "1") == 0
+    before = contents(tmp_path)
+    assert render(tmp_path, "--spp", "4", "--extra-spp", "32", "--views", "1") == 0
+    after = contents(tmp_path)
+    assert {name: after[name] for name in before} == before
+    assert len(after) == 4
+
+
 def test_halves_are_renders_from_the_seeds_that_their_headers_name(tmp_path: Path) -> None:
     (job,), scene = plan(tmp_path), Imagined()
     pairs.render(scene, job, camera_seed=1)
@@ -231,6 +249,7 @@ def test_full_disk_stops_with_one_line_and_half_a_pair_that_doesnt_count(
     [
         (["--spp", "0"], "render: --spp 0: there must be at least 1 sample per pixel"),
         (["--spp", "4,0"], "render: --spp 4,0: there must be at least 1 sample per pixel"),
+        (["--extra-spp", "0"], "render: --extra-spp 0: there must be at least 1 sample per pixel"),
         (["--spp", "abc"], "render: --spp 'abc': write it as 8, or 4,8,16"),
         (["--spp", "4,"], "render: --spp '4,': write it as 8, or 4,8,16"),
         (["--size", "1x1"], "render: --size 1x1 is too small; 8x8 is the least"),
@@ -376,7 +395,7 @@ def image(**values: float) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("plane", "given", "kept"),
-    [("albedo", 97.0, 1.0), ("albedo", -0.01, 0.0), ("albedo", 0.0, 1.0), ("albedo", 0.3, 0.3),
+    [("albedo", 97.0, 1.0), ("albedo", -0.01, 0.0), ("albedo", 0.0, 0.0), ("albedo", 0.3, 0.3),
      ("normal", 1.2, 1.0), ("normal", -1.2, -1.0), ("depth", -1.0, 0.0), ("depth", 7.0, 7.0),
      ("color", -0.5, 0.0), ("color", 97.0, 97.0)],
 )  # fmt: skip

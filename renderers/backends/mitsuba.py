@@ -147,15 +147,15 @@ def _fov(mi: Any, sensor: Any) -> float:
 
 
 def _frame(image: np.ndarray, *, has_negative_lobes: bool) -> Frame:
-    """R G B albedo normal depth (h w 10) as a frame; albedo repaired, negative radiance clamped.
+    """R G B albedo normal depth (h w 10) as a frame; albedo within 0..1, negative radiance clamped.
 
-    Mitsuba's albedo AOV exceeds 1 on rough conductors (measured: up to 97) and is exactly 0 on mirrors, on
-    smooth glass and where the ray misses; there 1 is written, as OIDN asks for. HDRIs may hold negative
-    radiance, and so do renders lit by them; where the pixel filter has negative lobes, negative radiance is
-    part of an unbiased picture and stays.
+    Mitsuba's albedo AOV exceeds 1 on rough conductors (measured: up to 97) and is exactly 0 on what is black,
+    on mirrors, on smooth glass and where the ray misses. HDRIs may hold negative radiance, and so do renders
+    lit by them; where the pixel filter has negative lobes, negative radiance is part of an unbiased picture
+    and stays.
     """
     color, albedo, normal, depth = np.split(image, [3, 6, 9], axis=2)
-    albedo = np.where((albedo == 0).all(axis=2, keepdims=True), 1.0, np.clip(albedo, 0.0, 1.0))
+    albedo = np.clip(albedo, 0.0, 1.0)
     return Frame({
         "color": color if has_negative_lobes else np.maximum(color, 0.0),
         "albedo": albedo.astype(np.float32),

@@ -7,8 +7,8 @@ import numpy as np
 from renderers.scenes._meshes import Mesh, box, join, sheet
 
 
-def window_wall(width: float, depth: float, height: float, chance: np.random.Generator) -> Mesh:
-    """The left wall with an opening, as four thick pieces."""
+def window_wall(width: float, depth: float, height: float, chance: np.random.Generator) -> tuple[Mesh, Mesh]:
+    """The left wall with an opening, as four thick pieces, and the bars that divide the opening."""
     x, bottom, top = -width / 2, chance.uniform(0.0, 0.9), height - chance.uniform(0.2, 0.7)
     left, right = sorted(chance.uniform(-0.45, 0.45, 2) * depth)
     right = max(right, left + 0.6)
@@ -18,7 +18,13 @@ def window_wall(width: float, depth: float, height: float, chance: np.random.Gen
     def piece(z0: float, z1: float, y0: float, y1: float) -> Mesh:
         return box((0.15, max(y1 - y0, 0.01), max(z1 - z0, 0.01))).moved((x - 0.075, y0, (z0 + z1) / 2))
 
-    return join(list(starmap(piece, pieces)))
+    thick = chance.uniform(0.012, 0.06)
+    rows, columns = (int(number) for number in chance.integers(0, 5, 2))
+    across = [box((thick, thick, right - left)).moved((x - 0.05, y, (left + right) / 2))
+              for y in np.linspace(bottom, top - thick, rows + 2)]  # fmt: skip
+    upright = [box((thick, top - bottom, thick)).moved((x - 0.05, bottom, z))
+               for z in np.linspace(left + thick / 2, right - thick / 2, columns + 2)]  # fmt: skip
+    return join(list(starmap(piece, pieces))), join(across + upright)
 
 
 def blinds(width: float, depth: float, height: float, tilt: float) -> Mesh:

@@ -15,6 +15,11 @@ def thing(chance: np.random.Generator) -> Thing:
     return _pick(chance, (table, chair, shelf, lamp, plant, crate_stack, pedestal, wires))
 
 
+def thin_thing(chance: np.random.Generator) -> Thing:
+    """A thing of thin parts that light passes between."""
+    return _pick(chance, (chair, plant, plant, wires))
+
+
 def ornament(chance: np.random.Generator) -> Thing:
     """A thing for a table, about 20 cm in size."""
     return _pick(chance, (vase, pebble, ring, bulb, book_pile, bowl, cube, cone))

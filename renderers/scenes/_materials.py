@@ -30,6 +30,11 @@ class Materials:
         kinds = [self.diffuse, self.plastic, self.principled, self.bumpy]
         return kinds[int(self._chance.choice(4, p=[0.5, 0.2, 0.15, 0.15]))]()
 
+    def dark(self) -> Plugin:
+        """Matt and nearly black, or quite: what stands out most before a window."""
+        value = max(float(self._chance.uniform(-0.02, 0.05)), 0.0)
+        return _both_sides({"type": "diffuse", "reflectance": self._image(np.full((8, 8, 3), value))})
+
     def texture(self) -> Plugin:
         """Reflectance from an image."""
         image = _textures.texture(self._chance).astype(np.float32)

@@ -13,11 +13,11 @@ from renderers.backends.mitsuba import MitsubaScene
 from renderers.cameras import look_at
 from renderers.scenes import _environments
 from renderers.scenes._buildings import backdrop, blinds, window_wall
-from renderers.scenes._furniture import Thing, ornament, thing
+from renderers.scenes._furniture import Thing, ornament, thin_thing, thing
 from renderers.scenes._materials import Materials, Plugin
 from renderers.scenes._meshes import Mesh, box, join, normals, quad, terrain
 
-VERSION = 1
+VERSION = 2
 # Scenes from this number on are for validation; training stays below.
 FIRST_VALIDATION = 900_000
 
@@ -52,6 +52,7 @@ class _Place:
         materials = Materials(self.chance, self._bitmap)
         # Paints for what is large, and anything for the rest; a scene shares them out among all its things.
         self._palette = [materials.opaque() for _ in range(PAINTS)] + [materials.any() for _ in range(OTHERS)]
+        self._palette.append(materials.dark())
         self._meshes: list[list[Mesh]] = [[] for _ in self._palette]
         self._parts: dict[str, Any] = {"type": "scene"}
 
@@ -67,9 +68,13 @@ class _Place:
         u = self.chance.uniform
         width, depth, height = u(3, 8), u(3, 8), u(2.4, 3.6)
         self._walls(width, depth, height)
-        self._add(window_wall(width, depth, height, self.chance), self._paint())
+        wall, bars = window_wall(width, depth, height, self.chance)
+        self._add(wall, self._paint())
+        self._add(bars, self._detail())
         if u() < 0.35:
-            self._add(blinds(width, depth, height, u(0, 70)), self._paint())
+            self._add(blinds(width, depth, height, u(0, 70)), self._detail())
+        for _ in range(int(self.chance.integers(0, 4))):
+            self._place(thin_thing(self.chance), (u(-0.46, -0.3) * width, u(0, 0.6), u(-0.4, 0.4) * depth))
         self._environment(u(0.5, 8))
         for _ in range(int(self.chance.integers(0, 3))):
             self._panel_lamp(width, depth, height)
@@ -77,6 +82,10 @@ class _Place:
             place = (u(-0.42, 0.42) * width, 0.0, u(-0.42, 0.3) * depth)
             self._place(thing(self.chance), place)
         self._pictures(width, depth, height)
+        if u() < 0.4:  # towards the window
+            eye = np.array([u(0.2, 0.44) * width, u(0.8, 1.7), u(-0.3, 0.4) * depth])
+            target = np.array([-0.5 * width, u(0.7, 1.5), u(-0.3, 0.3) * depth])
+            return look_at(eye, target, _UP), u(40, 80)
         eye = np.array([u(-0.35, 0.35) * width, u(1.0, 1.8), 0.44 * depth])
         return look_at(eye, np.array([u(-0.3, 0.3) * width, u(0.4, 1.2), -0.3 * depth]), _UP), u(45, 85)
 
@@ -169,6 +178,10 @@ class _Place:
 
     def _paint(self) -> int:
         return int(self.chance.integers(PAINTS))
+
+    def _detail(self) -> int:
+        """A paint, or as often the dark material."""
+        return self._paint() if self.chance.uniform() < 0.5 else len(self._palette) - 1
 
     def _any(self) -> int:
         return int(self.chance.integers(len(self._palette)))
