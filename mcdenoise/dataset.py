@@ -1,8 +1,13 @@
-"""Pairs -> endless batches of crops: both directions, turns, exposures, missing guides, all from a seed."""
+"""Pairs -> endless batches of crops: both directions, turns, exposures, missing guides, all from a seed.
+
+A pair is two independent renders of one view, `a` and `b`; where there are `c`, `d` and more, each may be the
+target, and any of the others together the input.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import combinations, takewhile
 from pathlib import Path
 
 import numpy as np
@@ -14,32 +19,40 @@ from mcdenoise import encoding, exr
 from mcdenoise.errors import McdenoiseError, TrainingError
 from mcdenoise.frame import GUIDES, Frame, Plane
 
+LETTERS = "abcdefgh"
+
 
 @dataclass(frozen=True)
 class Pair:
-    """Two independent renders of one view, in memory; guides are kept in half precision."""
+    """Two or more independent renders of one view, in memory; guides are kept in half precision."""
 
     scene: str
     name: str
-    halves: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
-    # As the renderer declared them; for the card of a model.
-    spp: int = 0
+    renders: tuple[Mapping[str, np.ndarray], ...]
+    # Samples per pixel of each render and the pixel filter, as the renderer declared them; 0 where it didn't.
+    spps: tuple[int, ...] = (0, 0)
     filter: str = "unknown"
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
-        height, width = self.halves[0]["color"].shape[:2]
+        height, width = self.renders[0]["color"].shape[:2]
         return height, width
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one training step sees, all n c h w and in one exposure per item."""
+    """What one training step sees, all n c h w and in one exposure per item.
+
+    `witness` is the mean of all renders but the target: what is known of the picture that the target's noise
+    has no part in, and so may weigh the loss. `target_noise` is the target's variance over the witness's.
+    """
 
     color: Float[Tensor, "n 3 h w"]
     guides: Float[Tensor, "n g h w"]
     target: Float[Tensor, "n 3 h w"]
+    witness: Float[Tensor, "n 3 h w"]
+    target_noise: Float[Tensor, "n 1 1 1"]
 
 
 @dataclass(frozen=True)
@@ -114,21 +127,23 @@ def batches(pairs: Sequence[Pair], cut: Cut, *, first_step: int = 0) -> Iterator
 
 
 def _load_pair(first: Path) -> Pair | str:
-    second = first.with_name(first.name.removesuffix(".a.exr") + ".b.exr")
+    name = first.name.removesuffix(".a.exr")
+    paths = [first.with_name(f"{name}.{letter}.exr") for letter in LETTERS]
     try:
-        a, b = exr.read_frame(first), exr.read_frame(second)
+        frames = [exr.read_frame(path) for path in paths[:2]]
+        frames += [exr.read_frame(path) for path in takewhile(Path.exists, paths[2:])]
     except McdenoiseError as error:
         return str(error)
-    wrong = _what_is_wrong(a, b)
+    wrong = next(filter(None, (_what_is_wrong(a, b) for a, b in combinations(frames, 2))), "")
     if wrong:
         return f"{first}: {wrong}"
-    scene = str(a.attributes.get("mcdenoise.scene", first.name.split(".")[0]))
+    attributes = frames[0].attributes
     return Pair(
-        scene,
-        first.name.removesuffix(".a.exr"),
-        (_compact(a), _compact(b)),
-        spp=int(a.attributes.get("mcdenoise.spp", 0)),
-        filter=str(a.attributes.get("mcdenoise.filter", "unknown")),
+        str(attributes.get("mcdenoise.scene", first.name.split(".")[0])),
+        name,
+        tuple(_compact(frame) for frame in frames),
+        spps=tuple(int(frame.attributes.get("mcdenoise.spp", 0)) for frame in frames),
+        filter=str(attributes.get("mcdenoise.filter", "unknown")),
     )
 
 
@@ -141,8 +156,11 @@ def _what_is_wrong(a: Frame, b: Frame) -> str:
         return "both halves have the same seed, so the noise is the same"
     if np.array_equal(a.color, b.color) and a.color.any():
         return "both halves have the same pixels; render them with different seeds"
-    if not isinstance(a.attributes.get("mcdenoise.spp", 0), int | float):
-        return f"its mcdenoise.spp is no number but {a.attributes['mcdenoise.spp']!r}"
+    for frame in (a, b):
+        if not isinstance(frame.attributes.get("mcdenoise.spp", 0), int | float):
+            return f"its mcdenoise.spp is no number but {frame.attributes['mcdenoise.spp']!r}"
+    if a.planes.keys() != b.planes.keys():
+        return f"its halves hold different planes: {', '.join(sorted(a.planes.keys() ^ b.planes.keys()))}"
     if not (np.isfinite(a.color).all() and np.isfinite(b.color).all()):
         return "NaN or Inf in color; a target must be finite"
     return ""
@@ -153,19 +171,44 @@ def _compact(frame: Frame) -> dict[str, np.ndarray]:
     return {name: frame.planes[name].astype(types[name]) for name in types if name in frame.planes}
 
 
-def _item(pair: Pair, cut: Cut, chance: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Color, guides and target of one crop."""
-    one, other = pair.halves if chance.integers(2) else pair.halves[::-1]
+def _item(pair: Pair, cut: Cut, chance: np.random.Generator) -> tuple[Tensor, ...]:
+    """The parts of a batch from one crop."""
+    target, chosen = _roles(pair, chance)
     y, x = (int(chance.integers(extent - cut.crop + 1)) for extent in pair.size)
     window = (slice(y, y + cut.crop), slice(x, x + cut.crop))
-    planes = {name: plane[window].astype(np.float32) for name, plane in one.items()}
-    planes["target"] = other["color"][window]
+    planes = {name: _mean(pair, chosen, name, window) for name in pair.renders[0]}
+    planes["target"] = pair.renders[target]["color"][window]
+    others = [i for i in range(len(pair.renders)) if i != target]
+    planes["witness"] = _mean(pair, others, "color", window)
     planes = _varied(_without_some_guides(planes, cut, chance), chance)
     # The exposure comes from the input alone: a factor that depended on the target would bias its mean.
     scale = encoding.exposure(planes["color"]) * 2 ** chance.uniform(-cut.stops, cut.stops)
-    color, target = (encoding.expose(planes[name], scale) for name in ("color", "target"))
-    size = (cut.crop, cut.crop)
-    return tuple(encoding.tensor(p) for p in (color, encoding.guides(planes, size), target))  # type: ignore[return-value]
+    color, seen, goal = (encoding.expose(planes[name], scale) for name in ("color", "witness", "target"))
+    given = encoding.guides(planes, (cut.crop, cut.crop))
+    noise = torch.full((1, 1, 1, 1), _samples(pair, others).sum() / _samples(pair, [target]).sum())
+    return *(encoding.tensor(plane) for plane in (color, given, goal, seen)), noise
+
+
+def _roles(pair: Pair, chance: np.random.Generator) -> tuple[int, list[int]]:
+    """Which render is the target, one of many samples the more often, and which others make up the input."""
+    samples = _samples(pair, range(len(pair.renders)))
+    target = int(chance.choice(len(samples), p=samples / samples.sum()))
+    others = chance.permutation([i for i in range(len(samples)) if i != target])
+    # One render mostly, so that noise is learned from; more of them are a cleaner input.
+    count = 1 if chance.uniform() < 0.6 else int(chance.integers(1, len(others) + 1))
+    return target, [int(i) for i in others[:count]]
+
+
+def _mean(pair: Pair, chosen: Sequence[int], name: str, window: tuple[slice, slice]) -> Plane:
+    """The mean over all samples of the chosen renders."""
+    weights = _samples(pair, chosen)
+    planes = [pair.renders[i][name][window] for i in chosen]
+    return np.average(planes, axis=0, weights=weights).astype(np.float32)
+
+
+def _samples(pair: Pair, chosen: Sequence[int]) -> np.ndarray:
+    """Samples per pixel of the chosen renders; 1 each where the renderer didn't declare them."""
+    return np.maximum(np.array([pair.spps[i] for i in chosen], np.float32), 1)
 
 
 def _without_some_guides(planes: dict[str, Plane], cut: Cut, chance: np.random.Generator) -> dict[str, Plane]:

@@ -26,6 +26,9 @@ class TrainSettings:
     )
     validate_every: int = setting(500, "steps between validations", metavar="N")
     save_every: int = setting(250, "steps between checkpoints", metavar="N")
+    compile: bool = setting(
+        False, "compile the network first: minutes, then faster steps; needs a C++ compiler"
+    )
     seed: int = setting(1, "where chance starts", metavar="N")
     device: str = setting("auto", "auto, cpu, cuda or mps", choices=("auto", "cpu", "cuda", "mps"))
 

@@ -94,6 +94,8 @@ def start(settings: TrainSettings, resume_from: Path, device: torch.device) -> S
         network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
     )
     state = State(network, averaged, optimizer)
+    if settings.compile:
+        network.hasten()
     if resume_from.exists():
         _restore(state, settings, resume_from)
     return state
@@ -114,7 +116,8 @@ def update(
     with engine.precision(device):
         estimate = state.network(color, guides)
     estimate, target = estimate.float(), batch.target.to(device)
-    weight = losses.certainty(color) * losses.caution(estimate, color, guides)
+    witness, target_noise = batch.witness.to(device), batch.target_noise.to(device)
+    weight = losses.certainty(witness, target_noise) * losses.caution(estimate, witness, guides)
     value = loss(estimate, target, weight)
     if not torch.isfinite(value):
         raise TrainingError(
@@ -155,7 +158,7 @@ def validate(network: Denoising, pairs: Sequence[Pair], device: torch.device) ->
     """
     relmse, psnr = [], []
     for pair in pairs[:: max(-(-len(pairs) // VALIDATION_PAIRS), 1)]:
-        one, other = pair.halves
+        one, other = pair.renders[:2]
         if not other["color"].any():
             continue  # black on black has no error, whose logarithm would be endless
         frame = Frame({name: plane.astype(np.float32) for name, plane in one.items()})
@@ -281,7 +284,8 @@ def _card(
     return {
         "settings": asdict(settings),
         "pairs": len(trained),
-        "pairs_by_spp": Counter(str(pair.spp) for pair in trained),
+        "pairs_by_spp": Counter(str(pair.spps[0]) for pair in trained),
+        "extra_renders_by_spp": Counter(str(spp) for pair in trained for spp in pair.spps[2:]),
         "pairs_by_filter": Counter(pair.filter for pair in trained),
         "scenes": sorted({pair.scene for pair in trained}),
         "held_out_scenes": sorted({pair.scene for pair in held_out}),

@@ -74,6 +74,6 @@ def save_pair(folder: Path, name: str, halves: Sequence[Frame], *, seeds: tuple[
 def save_pairs(folder: Path, noisy_frame: MakeFrame, count: int = 3) -> Path:
     """Write `count` sound pairs of 40x48; returns the folder."""
     for i, made in enumerate(pairs(noisy_frame, count)):
-        planes = [{name: plane.astype(np.float32) for name, plane in half.items()} for half in made.halves]
+        planes = [{name: plane.astype(np.float32) for name, plane in half.items()} for half in made.renders]
         save_pair(folder, made.scene, [Frame(half) for half in planes], seeds=(2 * i, 2 * i + 1))
     return folder

@@ -1,7 +1,7 @@
 """Pairs become batches: the same from the same seed, in both directions, and never from a bad pair."""
 
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Sequence
+from itertools import combinations, islice
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +63,44 @@ def test_each_half_is_input_at_times_and_target_at_times() -> None:
     assert 10 <= sum(ratio > 1 for ratio in ratios) <= 30  # 20 of 40: three standard deviations are 9.5
 
 
+def of_levels(**spps: int) -> Pair:
+    """A pair whose renders are flat: 1, 2, 4, 8, so that a mean tells what it was made of."""
+    frames = [dict(flat(2.0**number).planes) for number in range(len(spps))]
+    return Pair("scene", "scene.0001", tuple(frames), spps=tuple(spps.values()))
+
+
+def test_of_several_renders_the_target_is_none_of_the_input_nor_of_the_witness() -> None:
+    spps, levels = {"a": 2, "b": 2, "c": 8, "d": 8}, np.array([1, 2, 4, 8])
+    made = set()
+    for batch in first([of_levels(**spps)], Cut(32, 1, seed=1), 60):
+        target, witness = (float((part / batch.color).mean()) for part in (batch.target, batch.witness))
+        fits = [
+            (goal, chosen)
+            for goal in range(4)
+            for count in (1, 2, 3)
+            for chosen in combinations([i for i in range(4) if i != goal], count)
+            if np.isclose(target, levels[goal] / average(levels, chosen, spps), rtol=1e-4)
+            and np.isclose(witness, average(levels, [i for i in range(4) if i != goal], spps)
+                           / average(levels, chosen, spps), rtol=1e-4)
+        ]  # fmt: skip
+        assert len(fits) == 1
+        made.add(fits[0])
+    assert {goal for goal, _ in made} == {0, 1, 2, 3}
+    assert {len(chosen) for _, chosen in made} == {1, 2, 3}
+
+
+def average(levels: np.ndarray, chosen: Sequence[int], spps: dict[str, int]) -> float:
+    return float(np.average(levels[list(chosen)], weights=np.array(list(spps.values()))[list(chosen)]))
+
+
+def test_noise_of_the_target_is_told_by_the_samples() -> None:
+    ratios = {
+        round(batch.target_noise.item(), 3)
+        for batch in first([of_levels(a=2, b=2, c=8, d=8)], Cut(32, 1, seed=1), 60)
+    }
+    assert ratios == {18 / 2, 12 / 8}
+
+
 def test_exposure_does_not_depend_on_the_target(noisy_frame: MakeFrame) -> None:
     one, other = noisy_frame(1, size=(32, 32)), noisy_frame(2, size=(32, 32))
     tripled = Frame({**other.planes, "color": other.color * np.float32(3)})
@@ -113,7 +151,7 @@ def test_input_target_and_guides_are_turned_alike() -> None:
 
 def test_normals_keep_their_angles_and_length(noisy_frame: MakeFrame) -> None:
     pairs = [small.pair([noisy_frame(i, size=(32, 32)) for i in (1, 2)])]
-    before = pairs[0].halves[0]["normal"].reshape(-1, 3)
+    before = pairs[0].renders[0]["normal"].reshape(-1, 3)
     for batch in first(pairs, Cut(32, 1, seed=1, guide_dropout=0.0), 5):
         after = batch.guides[0, 3:6].flatten(1).numpy()
         np.testing.assert_allclose(np.linalg.norm(after, axis=0), 1, atol=1e-3)
@@ -164,8 +202,8 @@ def test_sound_pairs_are_loaded_from_all_folders_below(tmp_path: Path, noisy_fra
     assert left_out == []
     assert told == [(1, 3), (2, 3), (3, 3)]
     kitchen = next(pair for pair in pairs if pair.name == "kitchen.0007")
-    np.testing.assert_array_equal(kitchen.halves[1]["color"], noisy_frame(9).color)
-    assert kitchen.halves[0].keys() == {"color", "albedo", "normal", "depth"}
+    np.testing.assert_array_equal(kitchen.renders[1]["color"], noisy_frame(9).color)
+    assert kitchen.renders[0].keys() == {"color", "albedo", "normal", "depth"}
 
 
 def test_spp_and_filter_are_those_that_the_renderer_declared(tmp_path: Path, noisy_frame: MakeFrame) -> None:
@@ -173,10 +211,24 @@ def test_spp_and_filter_are_those_that_the_renderer_declared(tmp_path: Path, noi
     small.save_pair(tmp_path, "said", [Frame(noisy_frame(i).planes, said) for i in (1, 2)])
     small.save_pair(tmp_path, "silent", [noisy_frame(3), noisy_frame(4)])
     pairs, _ = dataset.load(tmp_path)
-    assert {pair.name: (pair.spp, pair.filter) for pair in pairs} == {
-        "said": (16, "gaussian"),
-        "silent": (0, "unknown"),
+    assert {pair.name: (pair.spps, pair.filter) for pair in pairs} == {
+        "said": ((16, 16), "gaussian"),
+        "silent": ((0, 0), "unknown"),
     }
+
+
+def test_further_renders_are_loaded_up_to_the_first_that_is_missing(
+    tmp_path: Path, noisy_frame: MakeFrame
+) -> None:
+    small.save_pair(tmp_path, "hall", [noisy_frame(1), noisy_frame(2)])
+    for letter, number in (("c", 3), ("d", 4), ("f", 5)):
+        exr.write_frame(
+            tmp_path / f"hall.{letter}.exr",
+            Frame(noisy_frame(number).planes, {"mcdenoise.spp": 32, "mcdenoise.seed": number}),
+        )
+    (pair,), _ = dataset.load(tmp_path)
+    assert pair.spps == (0, 0, 32, 32)
+    np.testing.assert_array_equal(pair.renders[3]["color"], noisy_frame(4).color)
 
 
 def test_scene_is_that_of_the_attribute_or_else_of_the_name(tmp_path: Path, noisy_frame: MakeFrame) -> None:
@@ -221,6 +273,16 @@ def damaged(folder: Path, make: MakeFrame) -> None:
     first.write_bytes(first.read_bytes()[:-500])
 
 
+def third_like_the_first(folder: Path, make: MakeFrame) -> None:
+    small.save_pair(folder, "bad", [make(1), make(2)])
+    exr.write_frame(folder / "bad.c.exr", make(1))
+
+
+def other_planes(folder: Path, make: MakeFrame) -> None:
+    color_only = Frame({"color": make(2).color})
+    small.save_pair(folder, "bad", [make(1), color_only])
+
+
 def spp_in_words(folder: Path, make: MakeFrame) -> None:
     small.save_pair(folder, "bad", [Frame(make(i).planes, {"mcdenoise.spp": "few"}) for i in (1, 2)])
 
@@ -235,9 +297,11 @@ def spp_in_words(folder: Path, make: MakeFrame) -> None:
         (broken_pixel(np.nan, 0), "bad.a.exr: NaN or Inf in color"),
         (broken_pixel(np.inf, 1), "bad.a.exr: NaN or Inf in color"),
         (damaged, "bad.a.exr: damaged or cut off"),
+        (third_like_the_first, "bad.a.exr: both halves have the same pixels"),
+        (other_planes, "bad.a.exr: its halves hold different planes: albedo, depth, normal"),
         (spp_in_words, "bad.a.exr: its mcdenoise.spp is no number but 'few'"),
     ],
-    ids=["seeds", "pixels", "no b", "sizes", "NaN in a", "Inf in b", "damaged", "spp"],
+    ids=["seeds", "pixels", "no b", "sizes", "NaN in a", "Inf in b", "damaged", "c", "planes", "spp"],
 )
 def test_bad_pair_is_listed_and_left_out(
     tmp_path: Path, noisy_frame: MakeFrame, make: Callable[[Path, MakeFrame], None], said: str
