@@ -12,7 +12,8 @@ OUT         ?= runs
 ASSETS      ?= $(shell ../shared/unpack 2>/dev/null)
 
 TRAINING := classroom living-room staircase staircase2 veach-bidir spaceship glass-of-milk car2 cornell-box
-TRAINING_VIEWS := --size 160x160 --spp 2,4,4,8,8,16,32 --filter box,box,box,gaussian,tent,mitchell
+TRAINING_VIEWS := --size 128x128 --spp 1,2,2,4,4,8,8,16 --extra-spp 16,32,32,64 \
+                  --filter box,box,box,gaussian,tent,mitchell
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt \
@@ -48,11 +49,12 @@ fast-tests: .venv/dev-installed ## only the fast tests
 
 pairs: .venv/dev-installed ## render what the shipped model learns from, into PAIRS=pairs/train (an hour)
 	-$(BIN)/mcdenoise render $(TRAINING:%=$(ASSETS)/scenes/%/scene_m3.xml) -o $(PAIRS) $(TRAINING_VIEWS) --views 60
-	$(BIN)/mcdenoise render --procedural 205 --environments $(ASSETS)/hdri -o $(PAIRS) $(TRAINING_VIEWS) --views 5
+	$(BIN)/mcdenoise render --procedural 125 --environments $(ASSETS)/hdri -o $(PAIRS) $(TRAINING_VIEWS) --views 8
 
-train-standard: .venv/dev-installed ## train the shipped model from PAIRS=pairs/train (an hour), go on if stopped
+train-standard: .venv/dev-installed ## train the shipped model from PAIRS=pairs/train (hours; g++ helps), go on if stopped
 	@mkdir -p $(OUT)
-	$(BIN)/mcdenoise train $(PAIRS) -o $(OUT)/standard.safetensors --config mcdenoise/weights/standard.toml
+	$(BIN)/mcdenoise train $(PAIRS) -o $(OUT)/standard.safetensors --config mcdenoise/weights/standard.toml \
+	  $$(command -v g++ >/dev/null && echo --compile)
 
 validation: .venv/dev-installed ## render validation frames and their references into VALIDATION (minutes)
 	for spp in 2 8 32 512; do for scene in bathroom dining-room; do for filter in box gaussian; do \

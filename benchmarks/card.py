@@ -50,7 +50,7 @@ def write(model: Path, quality: Path) -> Path:
 
 def _about(loaded: checkpoint.Model, parameters: int, where: origin.Origin) -> list[str]:
     card, settings = loaded.card, loaded.card["settings"]
-    spps = ", ".join(f"{spp}: {count}" for spp, count in sorted(card["pairs_by_spp"].items(), key=_by_number))
+    spps, extra = _counts(card["pairs_by_spp"]), _counts(card.get("extra_renders_by_spp", {}))
     filters = ", ".join(f"{name}: {count}" for name, count in sorted(card["pairs_by_filter"].items()))
     return [
         f"# Model card: {loaded.name}\n",
@@ -58,6 +58,7 @@ def _about(loaded: checkpoint.Model, parameters: int, where: origin.Origin) -> l
         f"- trained by Noise2Noise on noisy pairs only, loss `{settings['loss']}`, no clean target anywhere",
         f"- data: {card['pairs']} pairs (views) of {len(card['scenes'])} scenes",
         f"- pairs by spp of each half: {spps}",
+        f"- two cleaner renders more of each view, by spp: {extra or 'none'}",
         f"- pairs by pixel filter: {filters}",
         f"- training: {settings['steps']:,} steps of {settings['batch']} crops of {settings['crop']} pixels",
         f"- time: {card['hours']:.2f} hours of steps on {where.machine}, torch {card['torch']}",
@@ -84,8 +85,8 @@ def _credit(name: str) -> str:
     return f"{name}: {credit.title} by {credit.author} ({credit.licence})"
 
 
-def _by_number(item: tuple[str, int]) -> int:
-    return int(item[0])
+def _counts(by_number: Mapping[str, int]) -> str:
+    return ", ".join(f"{spp}: {by_number[spp]}" for spp in sorted(by_number, key=int))
 
 
 def _arguments() -> argparse.Namespace:

@@ -4,10 +4,9 @@ A pair is two independent renders of one view, `a` and `b`; where there are `c`,
 target, and any of the others together the input.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import combinations, takewhile
 from pathlib import Path
 
 import numpy as np
@@ -15,43 +14,22 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mcdenoise import encoding, exr
+from mcdenoise import encoding, shards, views
 from mcdenoise.errors import McdenoiseError, TrainingError
-from mcdenoise.frame import GUIDES, Frame, Plane
-
-LETTERS = "abcdefgh"
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two or more independent renders of one view, in memory; guides are kept in half precision."""
-
-    scene: str
-    name: str
-    renders: tuple[Mapping[str, np.ndarray], ...]
-    # Samples per pixel of each render and the pixel filter, as the renderer declared them; 0 where it didn't.
-    spps: tuple[int, ...] = (0, 0)
-    filter: str = "unknown"
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width in pixels."""
-        height, width = self.renders[0]["color"].shape[:2]
-        return height, width
+from mcdenoise.frame import GUIDES, Plane
+from mcdenoise.views import View
 
 
 @dataclass(frozen=True)
 class Batch:
     """What one training step sees, all n c h w and in one exposure per item.
 
-    `witness` is the mean of all renders but the target: what is known of the picture that the target's noise
-    has no part in, and so may weigh the loss. `target_noise` is the target's variance over the witness's.
+    `target_noise` is the variance of the target's noise over that of the input's, by their samples.
     """
 
     color: Float[Tensor, "n 3 h w"]
     guides: Float[Tensor, "n g h w"]
     target: Float[Tensor, "n 3 h w"]
-    witness: Float[Tensor, "n 3 h w"]
     target_noise: Float[Tensor, "n 1 1 1"]
 
 
@@ -65,36 +43,37 @@ class Cut:
     # The chance that a guide is hidden, so that one model serves frames with any subset of guides.
     guide_dropout: float = 0.1
     # Exposure is varied by up to so many stops up and down.
-    stops: float = 3.0
+    stops: float = 2.0
 
 
-def load(folder: Path, *, progress: Callable[[int, int], None] | None = None) -> tuple[list[Pair], list[str]]:
-    """All pairs `NAME.a.exr`, `NAME.b.exr` below `folder`, and a line for each that can't be trained on.
+def load(folder: Path, *, progress: Callable[[int, int], None] | None = None) -> tuple[list[View], list[str]]:
+    """All views in shards below `folder`, or else all sound pairs of EXR files, read into memory.
+
+    Also returns a line for each pair that can't be trained on.
 
     Raises:
-        TrainingError: there is no folder, or no sound pair in it.
+        TrainingError: there is no folder, no sound pair in it, or a damaged shard.
     """
-    if not folder.is_dir():
-        raise TrainingError(
-            f"{folder}: no such folder; make pairs with: mcdenoise render SCENE.xml -o {folder}"
-        )
-    firsts = sorted(folder.rglob("*.a.exr"))
-    pairs: list[Pair] = []
+    packed = sorted(folder.rglob(f"*{shards.SUFFIX}"))
+    if packed:
+        return [view for path in packed for view in shards.read(path)], []
+    found = views.find(folder)
+    sound: list[View] = []
     wrong: list[str] = []
     with ThreadPoolExecutor() as pool:
-        for done, result in enumerate(pool.map(_load_pair, firsts), 1):
-            if isinstance(result, Pair):
-                pairs.append(result)
+        for done, result in enumerate(pool.map(_read, found), 1):
+            if isinstance(result, View):
+                sound.append(result)
             else:
                 wrong.append(result)
             if progress:
-                progress(done, len(firsts))
-    if not pairs:
-        raise TrainingError(f"{folder}: no pair to train on; {'; '.join(wrong[:3]) or 'no NAME.a.exr there'}")
-    return pairs, wrong
+                progress(done, len(found))
+    if not sound:
+        raise TrainingError(f"{folder}: no pair to train on; {'; '.join(wrong[:3])}")
+    return sound, wrong
 
 
-def split(pairs: Sequence[Pair], share: float) -> tuple[list[Pair], list[Pair]]:
+def split(pairs: Sequence[View], share: float) -> tuple[list[View], list[View]]:
     """Training and held-out pairs, disjoint by scene; of two scenes or more, a `share` above 0 holds out one
     at least and leaves one at least."""
     scenes = sorted({pair.scene for pair in pairs})
@@ -105,7 +84,7 @@ def split(pairs: Sequence[Pair], share: float) -> tuple[list[Pair], list[Pair]]:
     return [p for p in pairs if p.scene not in held], [p for p in pairs if p.scene in held]
 
 
-def batches(pairs: Sequence[Pair], cut: Cut, *, first_step: int = 0) -> Iterator[Batch]:
+def batches(pairs: Sequence[View], cut: Cut, *, first_step: int = 0) -> Iterator[Batch]:
     """One batch per step, for ever; a step's batch depends on the seed and its number only, so that a resumed
     run sees what an uninterrupted one would have.
 
@@ -126,70 +105,33 @@ def batches(pairs: Sequence[Pair], cut: Cut, *, first_step: int = 0) -> Iterator
         step += 1
 
 
-def _load_pair(first: Path) -> Pair | str:
-    name = first.name.removesuffix(".a.exr")
-    paths = [first.with_name(f"{name}.{letter}.exr") for letter in LETTERS]
+def _read(files: views.Files) -> View | str:
     try:
-        frames = [exr.read_frame(path) for path in paths[:2]]
-        frames += [exr.read_frame(path) for path in takewhile(Path.exists, paths[2:])]
+        view, faults = views.read(files)
     except McdenoiseError as error:
         return str(error)
-    wrong = next(filter(None, (_what_is_wrong(a, b) for a, b in combinations(frames, 2))), "")
-    if wrong:
-        return f"{first}: {wrong}"
-    attributes = frames[0].attributes
-    return Pair(
-        str(attributes.get("mcdenoise.scene", first.name.split(".")[0])),
-        name,
-        tuple(_compact(frame) for frame in frames),
-        spps=tuple(int(frame.attributes.get("mcdenoise.spp", 0)) for frame in frames),
-        filter=str(attributes.get("mcdenoise.filter", "unknown")),
-    )
+    return f"{files.paths[0]}: {'; '.join(faults)}" if faults else view
 
 
-def _what_is_wrong(a: Frame, b: Frame) -> str:
-    if a.size != b.size:
-        return f"its halves differ in size: {a.size} and {b.size}"
-    if "mcdenoise.seed" in a.attributes and a.attributes["mcdenoise.seed"] == b.attributes.get(
-        "mcdenoise.seed"
-    ):
-        return "both halves have the same seed, so the noise is the same"
-    if np.array_equal(a.color, b.color) and a.color.any():
-        return "both halves have the same pixels; render them with different seeds"
-    for frame in (a, b):
-        if not isinstance(frame.attributes.get("mcdenoise.spp", 0), int | float):
-            return f"its mcdenoise.spp is no number but {frame.attributes['mcdenoise.spp']!r}"
-    if a.planes.keys() != b.planes.keys():
-        return f"its halves hold different planes: {', '.join(sorted(a.planes.keys() ^ b.planes.keys()))}"
-    if not (np.isfinite(a.color).all() and np.isfinite(b.color).all()):
-        return "NaN or Inf in color; a target must be finite"
-    return ""
-
-
-def _compact(frame: Frame) -> dict[str, np.ndarray]:
-    types = {"color": np.float32, "albedo": np.float16, "normal": np.float16, "depth": np.float32}
-    return {name: frame.planes[name].astype(types[name]) for name in types if name in frame.planes}
-
-
-def _item(pair: Pair, cut: Cut, chance: np.random.Generator) -> tuple[Tensor, ...]:
+def _item(pair: View, cut: Cut, chance: np.random.Generator) -> tuple[Tensor, ...]:
     """The parts of a batch from one crop."""
     target, chosen = _roles(pair, chance)
     y, x = (int(chance.integers(extent - cut.crop + 1)) for extent in pair.size)
     window = (slice(y, y + cut.crop), slice(x, x + cut.crop))
     planes = {name: _mean(pair, chosen, name, window) for name in pair.renders[0]}
     planes["target"] = pair.renders[target]["color"][window]
-    others = [i for i in range(len(pair.renders)) if i != target]
-    planes["witness"] = _mean(pair, others, "color", window)
     planes = _varied(_without_some_guides(planes, cut, chance), chance)
-    # The exposure comes from the input alone: a factor that depended on the target would bias its mean.
-    scale = encoding.exposure(planes["color"]) * 2 ** chance.uniform(-cut.stops, cut.stops)
-    color, seen, goal = (encoding.expose(planes[name], scale) for name in ("color", "witness", "target"))
+    # The exposure comes from the input alone: a factor that depended on the target would bias its mean. And
+    # from the whole view, as a frame's does: a crop may be all window.
+    whole = _mean(pair, chosen, "color", (slice(None), slice(None)))
+    scale = encoding.exposure(whole) * 2 ** chance.uniform(-cut.stops, cut.stops)
+    color, goal = (encoding.expose(planes[name], scale) for name in ("color", "target"))
     given = encoding.guides(planes, (cut.crop, cut.crop))
-    noise = torch.full((1, 1, 1, 1), _samples(pair, others).sum() / _samples(pair, [target]).sum())
-    return *(encoding.tensor(plane) for plane in (color, given, goal, seen)), noise
+    noise = torch.full((1, 1, 1, 1), _samples(pair, chosen).sum() / _samples(pair, [target]).sum())
+    return *(encoding.tensor(plane) for plane in (color, given, goal)), noise
 
 
-def _roles(pair: Pair, chance: np.random.Generator) -> tuple[int, list[int]]:
+def _roles(pair: View, chance: np.random.Generator) -> tuple[int, list[int]]:
     """Which render is the target, one of many samples the more often, and which others make up the input."""
     samples = _samples(pair, range(len(pair.renders)))
     target = int(chance.choice(len(samples), p=samples / samples.sum()))
@@ -199,14 +141,14 @@ def _roles(pair: Pair, chance: np.random.Generator) -> tuple[int, list[int]]:
     return target, [int(i) for i in others[:count]]
 
 
-def _mean(pair: Pair, chosen: Sequence[int], name: str, window: tuple[slice, slice]) -> Plane:
+def _mean(pair: View, chosen: Sequence[int], name: str, window: tuple[slice, slice]) -> Plane:
     """The mean over all samples of the chosen renders."""
     weights = _samples(pair, chosen)
     planes = [pair.renders[i][name][window] for i in chosen]
     return np.average(planes, axis=0, weights=weights).astype(np.float32)
 
 
-def _samples(pair: Pair, chosen: Sequence[int]) -> np.ndarray:
+def _samples(pair: View, chosen: Sequence[int]) -> np.ndarray:
     """Samples per pixel of the chosen renders; 1 each where the renderer didn't declare them."""
     return np.maximum(np.array([pair.spps[i] for i in chosen], np.float32), 1)
 

@@ -55,10 +55,10 @@ def loss(
 def certainty(
     noisy: Image, target_noise: Float[Tensor, "n 1 1 1"] | None = None, window: int = 17
 ) -> Float[Tensor, "n 1 1 1"]:
-    """1 / (1 + v) with the mean relative variance v of a noisy picture: a weight for its item of a batch.
+    """1 / (1 + v) with the mean relative variance v of a target: a weight for its item of a batch.
 
-    The variance of an item's gradient grows with that of its target, `target_noise` times that of `noisy`;
-    one item full of fireflies would drown all others. The weight has nothing from the target: no bias.
+    The variance of an item's gradient grows with that of its target, which is `target_noise` times that of
+    the noisy input; one item full of fireflies would drown all others. Made of the input alone: no bias.
     """
     level = noisy.clamp(min=0).mean(1, keepdim=True)
     mean = F.avg_pool2d(F.pad(level, [window // 2] * 4, mode="reflect"), window, 1)
@@ -72,8 +72,9 @@ def caution(estimate: Image, noisy: Image, guides: Float[Tensor, "n g h w"]) -> 
 
     `relative_l2` divides by the estimate: far too bright costs 1 at most, far too dark the ratio's square,
     and a network in doubt paints leaks. relMSE divides by the truth. Here the divisor becomes what a small
-    cross-bilateral filter makes of `noisy`, any render but the target, where that is darker than the
-    estimate, down to a 30th of it. The weight doesn't depend on the target: no bias.
+    cross-bilateral filter makes of the noisy input, where that is darker than the estimate, down to a 30th of
+    it. Made of the input alone, all of which the network sees: no bias. (Made of other renders too it would
+    be nearer to the truth, and favour the darker of what the truth may be.)
     """
     bright = estimate.abs() + EPSILON
     # In tones, where a bright neighbour is no reason to forgive.

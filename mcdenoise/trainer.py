@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from mcdenoise import checkpoint, dataset, engine, files, losses, metrics, networks
-from mcdenoise.dataset import Batch, Pair
+from mcdenoise.dataset import Batch
 from mcdenoise.errors import ModelError, TrainingError
 from mcdenoise.frame import Frame
 from mcdenoise.networks._contract import Denoising
 from mcdenoise.settings import TrainSettings
+from mcdenoise.views import View
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class State:
 
 
 def train(
-    settings: TrainSettings, pairs: Sequence[Pair], out: Path, *, report: Callable[[Report], None]
+    settings: TrainSettings, pairs: Sequence[View], out: Path, *, report: Callable[[Report], None]
 ) -> None:
     """Train on noisy pairs and write a model to `out`; goes on from `state_path(out)` where there is one.
 
@@ -116,8 +117,8 @@ def update(
     with engine.precision(device):
         estimate = state.network(color, guides)
     estimate, target = estimate.float(), batch.target.to(device)
-    witness, target_noise = batch.witness.to(device), batch.target_noise.to(device)
-    weight = losses.certainty(witness, target_noise) * losses.caution(estimate, witness, guides)
+    certainty = losses.certainty(color, batch.target_noise.to(device))
+    weight = certainty * losses.caution(estimate, color, guides)
     value = loss(estimate, target, weight)
     if not torch.isfinite(value):
         raise TrainingError(
@@ -151,7 +152,7 @@ def learning_rate(step: int, settings: TrainSettings) -> float:
     )
 
 
-def validate(network: Denoising, pairs: Sequence[Pair], device: torch.device) -> dict[str, float]:
+def validate(network: Denoising, pairs: Sequence[View], device: torch.device) -> dict[str, float]:
     """relMSE (geometric mean) and PSNR (mean) of one half denoised against the other, noisy half.
 
     The other half's own variance is part of these numbers: they rank models, they aren't errors.
@@ -264,7 +265,7 @@ def _tensorboard(folder: Path, step: int) -> Any:
     return SummaryWriter(folder, purge_step=step or None)
 
 
-def _batches(pairs: Sequence[Pair], settings: TrainSettings, step: int) -> Iterator[Batch]:
+def _batches(pairs: Sequence[View], settings: TrainSettings, step: int) -> Iterator[Batch]:
     """The batches of the steps still to go, each cut while the one before it is learned from."""
     cut = dataset.Cut(settings.crop, settings.batch, settings.seed)
     source = dataset.batches(pairs, cut, first_step=step)
@@ -278,14 +279,14 @@ def _batches(pairs: Sequence[Pair], settings: TrainSettings, step: int) -> Itera
 
 
 def _card(
-    settings: TrainSettings, trained: Sequence[Pair], held_out: Sequence[Pair], seconds: float
+    settings: TrainSettings, trained: Sequence[View], held_out: Sequence[View], seconds: float
 ) -> dict[str, Any]:
     """How a model came about; stays in its file."""
     return {
         "settings": asdict(settings),
         "pairs": len(trained),
         "pairs_by_spp": Counter(str(pair.spps[0]) for pair in trained),
-        "extra_renders_by_spp": Counter(str(spp) for pair in trained for spp in pair.spps[2:]),
+        "extra_renders_by_spp": Counter(str(spp) for pair in trained for spp in pair.spps[2::2]),
         "pairs_by_filter": Counter(pair.filter for pair in trained),
         "scenes": sorted({pair.scene for pair in trained}),
         "held_out_scenes": sorted({pair.scene for pair in held_out}),

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from mcdenoise import exr, networks, plugins
-from mcdenoise.dataset import Pair
 from mcdenoise.encoding import GUIDE_CHANNELS
 from mcdenoise.frame import Frame
 from mcdenoise.networks._contract import Denoising
 from mcdenoise.settings import TrainSettings
+from mcdenoise.views import View
 
 MakeFrame = Callable[..., Frame]
 
@@ -50,13 +50,13 @@ def settings(**changes: object) -> TrainSettings:
     return TrainSettings(**{**usual, **changes})  # type: ignore[arg-type]
 
 
-def pair(halves: Sequence[Frame], *, scene: str = "scene") -> Pair:
+def pair(halves: Sequence[Frame], *, scene: str = "scene") -> View:
     """Two frames as the trainer holds them in memory."""
     one, other = (dict(half.planes) for half in halves)
-    return Pair(scene, f"{scene}.0001", (one, other))
+    return View(scene, f"{scene}.0001", (one, other))
 
 
-def pairs(noisy_frame: MakeFrame, count: int = 3, *, size: tuple[int, int] = (40, 48)) -> list[Pair]:
+def pairs(noisy_frame: MakeFrame, count: int = 3, *, size: tuple[int, int] = (40, 48)) -> list[View]:
     """`count` pairs, each of its own scene: `place0`, `place1`, ..."""
     halves = [[noisy_frame(2 * i, size=size), noisy_frame(2 * i + 1, size=size)] for i in range(count)]
     return [pair(two, scene=f"place{i}") for i, two in enumerate(halves)]

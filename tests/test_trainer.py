@@ -11,11 +11,11 @@ import small
 import torch
 
 from mcdenoise import checkpoint, networks, trainer
-from mcdenoise.dataset import Pair
 from mcdenoise.engine import Denoiser
 from mcdenoise.errors import McdenoiseError, ModelError, TrainingError, UsageError
 from mcdenoise.frame import Frame
 from mcdenoise.trainer import Report
+from mcdenoise.views import View
 
 MakeFrame = small.MakeFrame
 
@@ -28,7 +28,7 @@ def _small_networks_and_no_board(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def pairs(noisy_frame: MakeFrame) -> list[Pair]:
+def pairs(noisy_frame: MakeFrame) -> list[View]:
     return small.pairs(noisy_frame)
 
 
@@ -46,7 +46,7 @@ def killed_at(step: int) -> Callable[[Report], None]:
     return report
 
 
-def train_killed(pairs: list[Pair], out: Path, *, at: int, **changes: Any) -> None:
+def train_killed(pairs: list[View], out: Path, *, at: int, **changes: Any) -> None:
     with pytest.raises(KeyboardInterrupt):
         trainer.train(small.settings(**changes), pairs, out, report=killed_at(at))
 
@@ -64,7 +64,7 @@ def log_rows(out: Path) -> list[dict[str, str]]:
 # ---- chance and resuming ----
 
 
-def test_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: Path, pairs: list[Pair]) -> None:
+def test_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: Path, pairs: list[View]) -> None:
     outs = [tmp_path / f"{name}.safetensors" for name in ("one", "same", "other")]
     for out, seed in zip(outs, (1, 1, 2), strict=True):
         trainer.train(small.settings(steps=3, seed=seed), pairs, out, report=ignore)
@@ -75,7 +75,7 @@ def test_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: Path
 @pytest.mark.parametrize("name", ["hybrid", "kpn", "unet"])
 @pytest.mark.parametrize("killed", [4, 6])
 def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
-    tmp_path: Path, pairs: list[Pair], name: str, killed: int
+    tmp_path: Path, pairs: list[View], name: str, killed: int
 ) -> None:
     """Killed at step 4 before that step is saved, so it starts again; at step 6, it goes on from 4."""
     whole, resumed = tmp_path / "whole.safetensors", tmp_path / "resumed.safetensors"
@@ -93,7 +93,7 @@ def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
 
 
 def test_finished_run_started_again_does_no_step_and_keeps_its_weights(
-    tmp_path: Path, pairs: list[Pair]
+    tmp_path: Path, pairs: list[View]
 ) -> None:
     out, copy = tmp_path / "model.safetensors", tmp_path / "copy.safetensors"
     trainer.train(small.settings(), pairs, out, report=ignore)
@@ -129,7 +129,7 @@ def test_run_is_not_resumed_with_other_settings(
 
 @pytest.mark.parametrize("kind", ["garbage", "model"])
 def test_damaged_state_is_an_error_and_not_a_fresh_start(
-    tmp_path: Path, pairs: list[Pair], kind: str
+    tmp_path: Path, pairs: list[View], kind: str
 ) -> None:
     out = tmp_path / "model.safetensors"
     path = trainer.state_path(out)
@@ -148,7 +148,7 @@ def test_damaged_state_is_an_error_and_not_a_fresh_start(
 
 
 def test_model_file_says_how_it_was_trained_and_denoises(
-    tmp_path: Path, pairs: list[Pair], noisy_frame: MakeFrame
+    tmp_path: Path, pairs: list[View], noisy_frame: MakeFrame
 ) -> None:
     out = tmp_path / "show.safetensors"
     trainer.train(small.settings(held_out=0.3), pairs, out, report=ignore)
@@ -163,7 +163,7 @@ def test_model_file_says_how_it_was_trained_and_denoises(
     assert np.isfinite(denoiser(noisy_frame(9)).color).all()
 
 
-def test_model_holds_the_averaged_weights(tmp_path: Path, pairs: list[Pair]) -> None:
+def test_model_holds_the_averaged_weights(tmp_path: Path, pairs: list[View]) -> None:
     out = tmp_path / "model.safetensors"
     trainer.train(small.settings(), pairs, out, report=ignore)
 
@@ -175,7 +175,7 @@ def test_model_holds_the_averaged_weights(tmp_path: Path, pairs: list[Pair]) -> 
 
 @pytest.mark.parametrize("killed", [None, 2, 4, 6])
 def test_log_has_one_row_a_step_even_of_a_run_that_was_killed(
-    tmp_path: Path, pairs: list[Pair], killed: int | None
+    tmp_path: Path, pairs: list[View], killed: int | None
 ) -> None:
     out = tmp_path / "model.safetensors"
     if killed:
@@ -188,28 +188,28 @@ def test_log_has_one_row_a_step_even_of_a_run_that_was_killed(
     assert all(float(row["loss"]) > 0 and float(row["pairs_per_second"]) > 0 for row in rows)
 
 
-def test_log_has_the_learning_rate_that_each_step_was_made_with(tmp_path: Path, pairs: list[Pair]) -> None:
+def test_log_has_the_learning_rate_that_each_step_was_made_with(tmp_path: Path, pairs: list[View]) -> None:
     out, settings = tmp_path / "model.safetensors", small.settings()
     trainer.train(settings, pairs, out, report=ignore)
     rates = [float(row["learning_rate"]) for row in log_rows(out)]
     assert rates == pytest.approx([trainer.learning_rate(step, settings) for step in range(8)], rel=1e-4)
 
 
-def test_validation_comes_when_it_is_due_and_at_the_end(tmp_path: Path, pairs: list[Pair]) -> None:
+def test_validation_comes_when_it_is_due_and_at_the_end(tmp_path: Path, pairs: list[View]) -> None:
     told: list[Report] = []
     settings = small.settings(validate_every=3, held_out=0.3)
     trainer.train(settings, pairs, tmp_path / "model.safetensors", report=told.append)
     assert [now.step for now in told if now.relmse is not None and now.psnr is not None] == [3, 6, 8]
 
 
-def test_no_scene_held_out_is_no_validation(tmp_path: Path, pairs: list[Pair]) -> None:
+def test_no_scene_held_out_is_no_validation(tmp_path: Path, pairs: list[View]) -> None:
     told: list[Report] = []
     settings = small.settings(steps=2, held_out=0.0)
     trainer.train(settings, pairs, tmp_path / "model.safetensors", report=told.append)
     assert [(now.relmse, now.psnr) for now in told] == [(None, None)] * 2
 
 
-def test_black_pair_held_out_does_not_end_the_training(tmp_path: Path, pairs: list[Pair]) -> None:
+def test_black_pair_held_out_does_not_end_the_training(tmp_path: Path, pairs: list[View]) -> None:
     """A camera inside a wall renders such pairs; kpn keeps them black, so the error is exactly 0."""
     black = Frame({"color": np.zeros((40, 48, 3), np.float32)})
     both = [*(small.pair([black, black], scene=f"dark{i}") for i in range(2)), *pairs[:1]]
@@ -218,7 +218,7 @@ def test_black_pair_held_out_does_not_end_the_training(tmp_path: Path, pairs: li
     assert out.exists()
 
 
-def test_tensorboard_gets_events(tmp_path: Path, pairs: list[Pair], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tensorboard_gets_events(tmp_path: Path, pairs: list[View], monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tensorboard")
     monkeypatch.undo()
     with trainer.Journal(tmp_path / "run", 0) as journal:
@@ -244,7 +244,7 @@ def nothing_there(folder: Path) -> bool:
     ids=["unsafe loss", "no such loss", "no such network", "no such device"],
 )
 def test_impossible_settings_are_refused_before_any_work(
-    tmp_path: Path, pairs: list[Pair], monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], said: str
+    tmp_path: Path, pairs: list[View], monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], said: str
 ) -> None:
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(UsageError, match=said):
@@ -263,7 +263,7 @@ def test_settings_out_of_range_are_refused(change: dict[str, Any]) -> None:
         small.settings(**change)
 
 
-def test_pair_smaller_than_a_crop_is_refused_before_any_step(tmp_path: Path, pairs: list[Pair]) -> None:
+def test_pair_smaller_than_a_crop_is_refused_before_any_step(tmp_path: Path, pairs: list[View]) -> None:
     out = tmp_path / "model.safetensors"
     with pytest.raises(TrainingError, match="is smaller than a crop; use --crop"):
         trainer.train(small.settings(crop=64), pairs, out, report=ignore)
@@ -271,7 +271,7 @@ def test_pair_smaller_than_a_crop_is_refused_before_any_step(tmp_path: Path, pai
 
 
 def test_loss_that_is_no_number_ends_the_training_and_writes_no_model(
-    tmp_path: Path, pairs: list[Pair]
+    tmp_path: Path, pairs: list[View]
 ) -> None:
     broken = Frame({"color": np.full((40, 48, 3), np.nan, np.float32)})
     out = tmp_path / "model.safetensors"
@@ -284,7 +284,7 @@ def test_loss_that_is_no_number_ends_the_training_and_writes_no_model(
 
 
 @pytest.mark.parametrize("name", ["model.run", "nowhere"])
-def test_folder_that_cannot_be_written_is_one_line(tmp_path: Path, pairs: list[Pair], name: str) -> None:
+def test_folder_that_cannot_be_written_is_one_line(tmp_path: Path, pairs: list[View], name: str) -> None:
     (tmp_path / "model.run").touch()  # a file where the run's folder should be
     (tmp_path / "nowhere").touch()
     out = tmp_path / "model.safetensors" if name == "model.run" else tmp_path / "nowhere" / "m.safetensors"
@@ -309,7 +309,7 @@ def test_learning_rate_warms_up_over_a_twentieth_and_falls_to_a_thousandth(steps
 
 
 def test_averaged_weights_lie_between_where_they_were_and_where_the_network_is(
-    tmp_path: Path, pairs: list[Pair]
+    tmp_path: Path, pairs: list[View]
 ) -> None:
     out = tmp_path / "model.safetensors"
     trainer.train(small.settings(steps=1, ema=0.5), pairs, out, report=ignore)

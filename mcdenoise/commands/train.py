@@ -14,8 +14,8 @@ from mcdenoise.errors import UsageError
 from mcdenoise.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from mcdenoise.dataset import Pair
     from mcdenoise.trainer import Report
+    from mcdenoise.views import View
 
 HELP = "train a model on pairs of noisy frames (Noise2Noise)"
 EXAMPLES = """examples:
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _load(folder: Path, *, quiet: bool) -> "list[Pair]":
+def _load(folder: Path, *, quiet: bool) -> "list[View]":
     from mcdenoise import dataset
 
     with tqdm(unit="pair", desc="reading pairs", leave=False, disable=quiet or None) as bar:

@@ -1,0 +1,127 @@
+"""Views packed for training: safetensors files whose pixels a loader reads where they lie, without decoding.
+
+A shard holds up to `VIEWS` views of one scene. Tensors are named `VIEW/RENDER/PLANE`; one JSON value in the
+header says what the views are and carries a checksum of each view's pixels.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from mcdenoise import files
+from mcdenoise.errors import TrainingError
+from mcdenoise.views import View
+
+VERSION = 1
+KEY = "mcdenoise.shard"
+SUFFIX = ".shard.safetensors"
+# Views of a shard: some 50 MB of 128x128 pixels with four renders each.
+VIEWS = 32
+
+
+class Stored:
+    """A plane in a shard: h w c, read from the file's pages when it is sliced."""
+
+    def __init__(self, slices: Any) -> None:
+        self._slices = slices
+        self.shape: tuple[int, ...] = tuple(slices.get_shape())
+
+    def __getitem__(self, window: Any) -> np.ndarray:
+        return np.asarray(self._slices[window])
+
+
+def write(path: Path, views: Sequence[View], about: Mapping[str, Any]) -> None:
+    """Write views, and what else is to be said of them, whole or not at all; same views, same bytes.
+
+    Raises:
+        TrainingError: the file can't be written.
+    """
+    tensors = dict(tensor for view in views for tensor in _tensors(view))
+    said = {"version": VERSION, "views": [_record(view) for view in views], **about}
+    try:
+        with files.whole(path) as part:
+            part.write_bytes(safetensors.numpy.save(tensors, {KEY: json.dumps(said, sort_keys=True)}))
+    except OSError as error:
+        raise TrainingError(f"{path}: can't be written: {error.strerror}; choose another -o") from error
+
+
+def read(path: Path) -> list[View]:
+    """The views of a shard; their planes are read from the file when they are sliced.
+
+    Raises:
+        TrainingError: the file is damaged, of another kind, or newer than this program.
+    """
+    about, file = _open(path)
+    return [_view(record, file) for record in about["views"]]
+
+
+def header(path: Path) -> dict[str, Any]:
+    """What `write` was told about the shard, and its views' records.
+
+    Raises:
+        TrainingError: as `read`.
+    """
+    return _open(path)[0]
+
+
+def verify(path: Path) -> None:
+    """Compare all pixels with their checksums.
+
+    Raises:
+        TrainingError: they differ, or as `read`.
+    """
+    about, file = _open(path)
+    for record in about["views"]:
+        view = _view(record, file)
+        renders = tuple({name: plane[:] for name, plane in render.items()} for render in view.renders)
+        if _checksum(renders) != record["checksum"]:
+            raise TrainingError(f"{path}: {view.name} isn't what was packed; remove the file and pack again")
+
+
+def _tensors(view: View) -> list[tuple[str, np.ndarray]]:
+    return [(f"{view.name}/{number}/{name}", np.ascontiguousarray(plane))
+            for number, render in enumerate(view.renders) for name, plane in render.items()]  # fmt: skip
+
+
+def _record(view: View) -> dict[str, Any]:
+    planes = [sorted(render) for render in view.renders]
+    return {"name": view.name, "scene": view.scene, "spps": list(view.spps), "filter": view.filter,
+            "attributes": dict(view.attributes), "planes": planes,
+            "checksum": _checksum(view.renders)}  # fmt: skip
+
+
+def _checksum(renders: Sequence[Mapping[str, np.ndarray]]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for render in renders:
+        for name in sorted(render):
+            digest.update(np.ascontiguousarray(render[name]).tobytes())
+    return digest.hexdigest()
+
+
+def _view(record: Mapping[str, Any], file: Any) -> View:
+    renders = tuple({name: Stored(file.get_slice(f"{record['name']}/{number}/{name}")) for name in names}
+                    for number, names in enumerate(record["planes"]))  # fmt: skip
+    return View(record["scene"], record["name"], renders, tuple(record["spps"]), record["filter"],  # type: ignore[arg-type]
+                record["attributes"])  # fmt: skip
+
+
+def _open(path: Path) -> tuple[dict[str, Any], Any]:
+    try:
+        file = safetensors.safe_open(path, framework="numpy")
+        about: dict[str, Any] = json.loads((file.metadata() or {})[KEY])
+        version = int(about["version"])
+    except (OSError, safetensors.SafetensorError) as error:
+        raise TrainingError(f"{path}: damaged or cut off ({error}); remove it and pack again") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise TrainingError(f"{path}: a safetensors file, but not a shard of mcdenoise") from error
+    if version > VERSION:
+        raise TrainingError(
+            f"{path}: shard version {version}, this program reads {VERSION}; update mcdenoise"
+        )
+    return about, file
