@@ -79,13 +79,12 @@ def verify(path: Path) -> None:
     about, file = _open(path)
     for record in about["views"]:
         view = _view(record, file)
-        renders = tuple({name: plane[:] for name, plane in render.items()} for render in view.renders)
-        if _checksum(renders) != record["checksum"]:
+        if _checksum(view) != record["checksum"]:
             raise TrainingError(f"{path}: {view.name} isn't what was packed; remove the file and pack again")
 
 
 def _tensors(view: View) -> list[tuple[str, np.ndarray]]:
-    return [(f"{view.name}/{number}/{name}", np.ascontiguousarray(plane))
+    return [(f"{view.name}/{number}/{name}", np.ascontiguousarray(plane[:]))
             for number, render in enumerate(view.renders) for name, plane in render.items()]  # fmt: skip
 
 
@@ -93,21 +92,21 @@ def _record(view: View) -> dict[str, Any]:
     planes = [sorted(render) for render in view.renders]
     return {"name": view.name, "scene": view.scene, "spps": list(view.spps), "filter": view.filter,
             "attributes": dict(view.attributes), "planes": planes,
-            "checksum": _checksum(view.renders)}  # fmt: skip
+            "checksum": _checksum(view)}  # fmt: skip
 
 
-def _checksum(renders: Sequence[Mapping[str, np.ndarray]]) -> str:
+def _checksum(view: View) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    for render in renders:
+    for render in view.renders:
         for name in sorted(render):
-            digest.update(np.ascontiguousarray(render[name]).tobytes())
+            digest.update(np.ascontiguousarray(render[name][:]).tobytes())
     return digest.hexdigest()
 
 
 def _view(record: Mapping[str, Any], file: Any) -> View:
     renders = tuple({name: Stored(file.get_slice(f"{record['name']}/{number}/{name}")) for name in names}
                     for number, names in enumerate(record["planes"]))  # fmt: skip
-    return View(record["scene"], record["name"], renders, tuple(record["spps"]), record["filter"],  # type: ignore[arg-type]
+    return View(record["scene"], record["name"], renders, tuple(record["spps"]), record["filter"],
                 record["attributes"])  # fmt: skip
 
 

@@ -17,7 +17,6 @@ from torch import Tensor
 from mcdenoise import checkpoint, dataset, engine, files, losses, metrics, networks
 from mcdenoise.dataset import Batch
 from mcdenoise.errors import ModelError, TrainingError
-from mcdenoise.frame import Frame
 from mcdenoise.networks._contract import Denoising
 from mcdenoise.settings import TrainSettings
 from mcdenoise.views import View
@@ -159,13 +158,12 @@ def validate(network: Denoising, pairs: Sequence[View], device: torch.device) ->
     """
     relmse, psnr = [], []
     for pair in pairs[:: max(-(-len(pairs) // VALIDATION_PAIRS), 1)]:
-        one, other = pair.renders[:2]
-        if not other["color"].any():
+        other = pair.frame(1).color
+        if not other.any():
             continue  # black on black has no error, whose logarithm would be endless
-        frame = Frame({name: plane.astype(np.float32) for name, plane in one.items()})
-        clean, _ = engine.denoise(network, frame, device=device)
-        relmse.append(metrics.relmse(clean, other["color"]))
-        psnr.append(metrics.psnr(clean, other["color"]))
+        clean, _ = engine.denoise(network, pair.frame(0), device=device)
+        relmse.append(metrics.relmse(clean, other))
+        psnr.append(metrics.psnr(clean, other))
     return {"relmse": metrics.geometric_mean(relmse), "psnr": float(np.mean(psnr))} if relmse else {}
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -28,13 +29,25 @@ class Files:
     paths: tuple[Path, ...]
 
 
+@runtime_checkable
+class Pixels(Protocol):
+    """A plane (h w c) in memory or in a shard: slices of it are arrays."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Height, width, channels."""
+
+    def __getitem__(self, window: Any, /) -> np.ndarray:
+        """The pixels of a window."""
+
+
 @dataclass(frozen=True)
 class View:
     """A picture's renders, each plane h w c, and what their renderer said of them."""
 
     scene: str
     name: str
-    renders: tuple[Mapping[str, np.ndarray], ...]
+    renders: tuple[Mapping[str, Pixels], ...]
     # Samples per pixel of each render; 0 where they weren't declared.
     spps: tuple[int, ...] = (0, 0)
     filter: str = "unknown"
@@ -45,6 +58,10 @@ class View:
         """Height and width in pixels."""
         height, width = self.renders[0]["color"].shape[:2]
         return height, width
+
+    def frame(self, number: int) -> Frame:
+        """One of the renders, whole."""
+        return Frame({name: plane[:].astype(np.float32) for name, plane in self.renders[number].items()})
 
 
 def find(folder: Path, second: Path | None = None) -> list[Files]:
