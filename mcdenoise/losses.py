@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -52,18 +51,23 @@ def loss(
     return register
 
 
+@torch.no_grad()
 def certainty(
-    noisy: Image, target_noise: Float[Tensor, "n 1 1 1"] | None = None, window: int = 17
-) -> Float[Tensor, "n 1 1 1"]:
-    """1 / (1 + v) with the mean relative variance v of a target: a weight for its item of a batch.
+    noisy: Image, guides: Float[Tensor, "n g h w"], target_noise: Float[Tensor, "n 1 1 1"]
+) -> Float[Tensor, "n 1 h w"]:
+    """1 / (1 + 10 v) with the relative variance v of the target's noise: a weight for each pixel.
 
-    The variance of an item's gradient grows with that of its target, which is `target_noise` times that of
-    the noisy input; one item full of fireflies would drown all others. Made of the input alone: no bias.
+    The variance of a pixel's gradient grows with that of its target; noise and fireflies would drown what is
+    to be learned from clean pixels: that they stay as they are. The input's noise is told from the picture's
+    edges by the guides (variance among neighbours that look alike), the target's is `target_noise` times as
+    large. Made of the input alone: no bias.
+
+    Source: weights by inverse variance, Gauss and Markov's.
     """
     level = noisy.clamp(min=0).mean(1, keepdim=True)
-    mean = F.avg_pool2d(F.pad(level, [window // 2] * 4, mode="reflect"), window, 1)
-    variance = ((level - mean).square() / (mean + EPSILON).square()).mean((1, 2, 3), keepdim=True)
-    return 1 / (1 + variance * (1 if target_noise is None else target_noise))
+    mean, square = affinity.smoothed(torch.cat([level, level.square()], dim=1), guides, 5).chunk(2, dim=1)
+    variance = (square - mean.square()).clamp(min=0) / (mean + EPSILON).square()
+    return 1 / (1 + 10 * variance * target_noise)
 
 
 @torch.no_grad()

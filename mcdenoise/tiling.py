@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 # A network sees at most so many pixels at a time unless told otherwise: about 1.3 GiB for the shipped model.
 DEFAULT_PIXELS = 1_500_000
+# An axis is cut into so many parts at most: enough for 200,000 pixels.
+MOST_PARTS = 256
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,30 @@ def tiles(height: int, width: int, *, tile: int | None, radius: int, stride: int
     """Rows and columns of each tile: kept parts cover the picture once; what is seen starts on a multiple of
     `stride` and reaches `radius` beyond what is kept, or to the picture's edge.
 
-    `tile` is the side of the kept part; None chooses one by `DEFAULT_PIXELS`.
+    `tile` is the side of the kept part; None chooses by `DEFAULT_PIXELS` what costs least.
     """
-    if tile is None:
-        if height * width <= DEFAULT_PIXELS:
-            tile = max(height, width)
-        else:
-            tile = int(DEFAULT_PIXELS**0.5) - 2 * radius
-    return [(y, x) for y in spans(height, tile, radius, stride) for x in spans(width, tile, radius, stride)]
+    side = _sides(height, width, radius, stride) if tile is None else (tile, tile)
+    rows, columns = spans(height, side[0], radius, stride), spans(width, side[1], radius, stride)
+    return [(y, x) for y in rows for x in columns]
+
+
+def _sides(height: int, width: int, radius: int, stride: int) -> tuple[int, int]:
+    """The sides of kept parts for which the network sees the fewest pixels, and never too many at a time."""
+    rows, columns = (_ways(extent, radius, stride) for extent in (height, width))
+    fitting = [(total_y * total_x, side_y, side_x) for side_y, most_y, total_y in rows
+               for side_x, most_x, total_x in columns if most_y * most_x <= DEFAULT_PIXELS]  # fmt: skip
+    least = min(fitting, default=(0, stride, stride))
+    return least[1], least[2]
+
+
+def _ways(extent: int, radius: int, stride: int) -> list[tuple[int, int, int]]:
+    """Ways to cut an axis: the side, the longest part that is seen, and how much is seen in all."""
+    ways = []
+    for count in range(1, min(-(-extent // stride), MOST_PARTS) + 1):
+        side = -(-extent // count)
+        seen = [span.stop - span.start for span in spans(extent, side, radius, stride)]
+        ways.append((side, max(seen), sum(seen)))
+    return ways
 
 
 def spans(extent: int, tile: int, radius: int, stride: int) -> list[Span]:

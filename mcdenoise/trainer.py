@@ -2,6 +2,8 @@
 
 import csv
 import logging
+import math
+import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -56,16 +58,17 @@ def train(
 
     Raises:
         UsageError: the loss isn't safe for noisy targets, or another setting is impossible.
-        TrainingError: the pairs don't fit, or the loss is no longer a number.
+        TrainingError: the pairs don't fit, or the loss is no longer a number, or rose and stays up.
         ModelError: a file can't be read or written.
     """
     loss = losses.find(settings.loss, is_target_noisy=True)
     device = engine.choose_device(settings.device)
     trained, held_out = dataset.split(pairs, settings.held_out)
-    state = start(settings, state_path(out), device)
+    state, watch = start(settings, state_path(out), device), Watch()
     with Journal(run_folder(out), state.step) as journal:
         for batch in _batches(trained, settings, state.step):
             value, seconds = update(state, batch, loss, settings, device)
+            watch.look(state.step, value)
             is_last = state.step == settings.steps
             scores = (
                 validate(state.averaged, held_out, device)
@@ -78,6 +81,34 @@ def train(
             if is_last or not state.step % settings.save_every:
                 save(state, settings, state_path(out))
     checkpoint.save_model(out, state.averaged, _card(settings, trained, held_out, state.seconds))
+
+
+class Watch:
+    """Notices a training that blew up, so that it doesn't waste its hours: losses that rise and stay up."""
+
+    WINDOW = 200
+    # Medians of windows differ by a third from chance, by a factor of 20 when a network falls apart.
+    MOST = 6.0
+
+    def __init__(self) -> None:
+        self._losses: list[float] = []
+        self._best = math.inf
+
+    def look(self, step: int, loss: float) -> None:
+        """Take note of a step's loss.
+
+        Raises:
+            TrainingError: the median of the last window is far above the lowest of those before.
+        """
+        self._losses.append(loss)
+        if len(self._losses) < self.WINDOW:
+            return
+        median = statistics.median(self._losses)
+        if median > self.MOST * self._best:
+            rose = f"rose from {self._best:.3g} to {median:.3g} and stays there"
+            raise TrainingError(f"step {step}: the loss {rose}; lower --learning-rate and start again")
+        self._best = min(self._best, median)
+        self._losses.clear()
 
 
 def start(settings: TrainSettings, resume_from: Path, device: torch.device) -> State:
@@ -116,7 +147,7 @@ def update(
     with engine.precision(device):
         estimate = state.network(color, guides)
     estimate, target = estimate.float(), batch.target.to(device)
-    certainty = losses.certainty(color, batch.target_noise.to(device))
+    certainty = losses.certainty(color, guides, batch.target_noise.to(device))
     weight = certainty * losses.caution(estimate, color, guides)
     value = loss(estimate, target, weight)
     if not torch.isfinite(value):

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from mcdenoise import affinity
@@ -25,11 +26,18 @@ def test_each_guide_makes_strangers() -> None:
         assert float(affinity.strangeness(one, other, affinity.care(one))) in affinity.CARE
 
 
+def test_tone_makes_strangers_where_there_is_one() -> None:
+    one = torch.zeros(1, 10, 1, 1)
+    for channel in range(affinity.CHANNELS, 10):
+        other = one.clone()
+        other[:, channel] = 1.0
+        assert float(affinity.strangeness(one, other, affinity.care(one))) == affinity.CARE[3]
+
+
 def test_brightest_kin_is_found_eight_pixels_away_and_strangers_are_not() -> None:
-    picture, guides = torch.full((1, 3, 32, 32), 0.1), torch.zeros(1, 10, 32, 32)
-    picture[..., 16, 24], picture[..., 16, 17], guides[:, 0, 16, 17] = 2.0, 50.0, 1.0
-    brightest, count = affinity.brightest_kin(picture, guides)
+    level, guides = torch.full((1, 1, 32, 32), 0.1), torch.zeros(1, 10, 32, 32)
+    level[..., 16, 24], level[..., 16, 17], guides[:, 0, 16, 17] = 2.0, 50.0, 1.0
+    brightest = affinity.brightest_kin(level, guides)
     assert float(brightest[..., 16, 16]) == 2.0
     assert float(brightest[..., 16, 17]) == 50.0
-    assert float(count[..., 16, 17]) == 3.0  # itself, in each of three windows
-    assert float(count[..., 4, 4]) == 59.0
+    assert float(brightest[..., 4, 4]) == pytest.approx(0.1)

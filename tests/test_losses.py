@@ -88,18 +88,27 @@ def test_weights_of_training_leave_the_best_estimate_the_mean(sigma: float) -> N
     noise = torch.randn((2, 1, 3, 512, 512), generator=generator)
     noisy, target = torch.exp(sigma * noise - sigma**2 / 2)
     estimate = torch.ones_like(noisy)
-    weight = losses.certainty(noisy) * losses.caution(estimate, noisy, NO_GUIDES.expand(1, 10, 512, 512))
+    guides, equal = NO_GUIDES.expand(1, 10, 512, 512), torch.ones(1, 1, 1, 1)
+    weight = losses.certainty(noisy, guides, equal) * losses.caution(estimate, noisy, guides)
     # Where the weighted gradient of (f - y)^2 vanishes: the weighted mean of the target.
     assert float((weight * target).sum() / weight.sum()) == pytest.approx(1.0, rel=0.02)
 
 
-def test_items_full_of_fireflies_count_less() -> None:
-    calm = torch.full((1, 3, 32, 32), 0.5)
-    wild = calm.clone()
-    wild[..., 10, 10] = 1e4
-    weights = losses.certainty(torch.cat([calm, wild]))
-    assert weights[0] == pytest.approx(1.0)
-    assert weights[1] < 0.1
+def test_pixels_near_fireflies_count_less_and_edges_of_the_picture_do_not() -> None:
+    noisy, guides = torch.full((1, 3, 32, 32), 0.5), NO_GUIDES.expand(1, 10, 32, 32).clone()
+    noisy[..., 16:, :], guides[:, :3, 16:] = 30.0, 1.0  # a clean edge that the guides explain
+    noisy[..., 8, 10] = 1e4
+    weight = losses.certainty(noisy, guides, torch.ones(1, 1, 1, 1))
+    assert float(weight[..., 6:11, 8:13].max()) < 0.01
+    assert float(weight[..., 16:, :].min()) == pytest.approx(1.0, abs=1e-3)
+    assert float(weight[..., 20:, :].min()) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_noisier_targets_count_less() -> None:
+    noisy = torch.exp(0.3 * torch.randn((1, 3, 64, 64), generator=torch.Generator().manual_seed(1)))
+    guides = NO_GUIDES.expand(1, 10, 64, 64)
+    same, noisier = (losses.certainty(noisy, guides, torch.full((1, 1, 1, 1), f)).mean() for f in (1.0, 8.0))
+    assert float(noisier) < 0.6 * float(same)
 
 
 def test_light_that_leaks_over_an_edge_of_the_guides_counts_more() -> None:

@@ -328,3 +328,15 @@ def test_network_learns(tmp_path: Path, noisy_frame: MakeFrame) -> None:
     settings = small.settings(network="unet", steps=40, learning_rate=0.003)
     trainer.train(settings, pairs, tmp_path / "model.safetensors", report=lambda now: told.append(now.loss))
     assert np.mean(told[-10:]) < 0.5 * np.mean(told[:10])
+
+
+def test_training_that_blew_up_is_stopped_and_one_with_fireflies_is_not() -> None:
+    chance = np.random.default_rng(1)
+    losses = chance.lognormal(0, 1, 2000) + 1000 * (np.arange(2000) % 10 == 0)
+    watch = trainer.Watch()
+    for step, loss in enumerate(losses):
+        watch.look(step, float(loss))
+    for step in range(2000, 2199):
+        watch.look(step, 20.0)
+    with pytest.raises(TrainingError, match=r"step 2199: the loss rose from .* to 20 and stays there; lower"):
+        watch.look(2199, 20.0)

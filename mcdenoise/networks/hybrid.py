@@ -6,12 +6,20 @@ from torch import Tensor
 
 from mcdenoise import affinity
 from mcdenoise.encoding import tone_unmap
-from mcdenoise.networks._kernels import TAPS, KernelPredicting, mean_tone, reconstruct, reflectance
+from mcdenoise.networks._kernels import (
+    CARES,
+    TAPS,
+    KernelPredicting,
+    brightest_kin,
+    corrected,
+    mean_tone,
+    reflectance,
+)
 
-# What is left of light that no kin explains, as a share.
-LEFT = 0.1
-# So many kin (each pixel is three times its own) tell little.
-FEW = 4.0
+# Bound on the shift in tones, a factor of 20: beyond it lies no bias of a mean, but a training that blows up.
+SHIFT = 0.6
+# A pixel may be so many times as bright as the brightest of its kin.
+ABOVE = 1.1
 
 
 class Network(KernelPredicting):
@@ -29,26 +37,23 @@ class Network(KernelPredicting):
     ) -> Float[Tensor, "n 3 h w"]:
         """See `Denoising.forward`."""
         pixels, levels = self.trunk(color, guides)
-        kernel, trust, share, shift, care = pixels.split([TAPS, 1, 1, 3, 3], dim=1)
-        divisor = reflectance(guides, share)
-        tone = reconstruct(
-            color.clamp(min=0) / divisor, trust, kernel, care, levels, guides, mean_tone, _as_it_is
+        kernel, *others = pixels.split([TAPS, 1, 1, 3, affinity.CHANNELS, CARES], dim=1)
+        trust, share, shift, correction, care = (other.float() for other in others)
+        divisor, features = reflectance(guides, share), corrected(guides, correction)
+        tone = self.reconstruct(
+            color.clamp(min=0) / divisor, trust, kernel, care, levels, features, mean_tone, _as_it_is
         )
-        return _bounded(tone_unmap(tone + shift) * divisor, color, guides)
+        estimate = tone_unmap(tone + SHIFT * torch.tanh(shift / SHIFT)) * divisor
+        return estimate if self.training else _bounded(estimate, color, guides)
 
 
 def _bounded(
     estimate: Float[Tensor, "n 3 h w"], color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
 ) -> Float[Tensor, "n 3 h w"]:
-    """No brighter than the brightest of its kin in the input, but for a share of what it is.
-
-    A mean is seldom above the largest of many samples, leaked light is; with few kin, as on edges, the
-    largest may be dark by chance, and more is left (docs/decisions/0004).
-    """
+    """Little brighter than the brightest of its kin in the input: a mean is seldom above the largest of many
+    samples, leaked light is (docs/decisions/0005)."""
     level = estimate.amax(1, keepdim=True).clamp(min=1e-9)
-    brightest, count = affinity.brightest_kin(color, guides)
-    left = LEFT + (1 - LEFT) * torch.exp(-count / FEW)
-    limit = torch.maximum(brightest, left * level)
+    limit = ABOVE * brightest_kin(color.amax(1, keepdim=True), guides)
     return estimate * (limit / level).clamp(max=1)
 
 

@@ -3,8 +3,16 @@
 from jaxtyping import Float
 from torch import Tensor
 
+from mcdenoise import affinity
 from mcdenoise.encoding import tone_map
-from mcdenoise.networks._kernels import TAPS, KernelPredicting, mean_radiance, reconstruct, reflectance
+from mcdenoise.networks._kernels import (
+    CARES,
+    TAPS,
+    KernelPredicting,
+    corrected,
+    mean_radiance,
+    reflectance,
+)
 
 
 class Network(KernelPredicting):
@@ -21,9 +29,10 @@ class Network(KernelPredicting):
     ) -> Float[Tensor, "n 3 h w"]:
         """See `Denoising.forward`."""
         pixels, levels = self.trunk(color, guides)
-        kernel, trust, share, care = pixels.split([TAPS, 1, 1, 3], dim=1)
-        divisor = reflectance(guides, share)
+        kernel, *others = pixels.split([TAPS, 1, 1, affinity.CHANNELS, CARES], dim=1)
+        trust, share, correction, care = (other.float() for other in others)
+        divisor, features = reflectance(guides, share), corrected(guides, correction)
         return (
-            reconstruct(color / divisor, trust, kernel, care, levels, guides, mean_radiance, tone_map)
+            self.reconstruct(color / divisor, trust, kernel, care, levels, features, mean_radiance, tone_map)
             * divisor
         )
