@@ -69,3 +69,18 @@ def brightest_kin(
             is_kin = (strangeness(near, seen, strength) < KIN)[:, None]
             brightest = torch.where(is_kin, torch.maximum(brightest, value), brightest)
     return brightest
+
+
+def variance_among_kin(
+    color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
+) -> tuple[Float[Tensor, "n 1 h w"], Float[Tensor, "n 1 h w"]]:
+    """The relative variance of radiance, mean over the channels, among the kin within 5x5 pixels, and their
+    number, the pixel itself among them."""
+    seen, strength = guides[:, :CHANNELS], care(guides)
+    count, total, squares = torch.zeros_like(color[:, :1]), torch.zeros_like(color), torch.zeros_like(color)
+    for value, near in zip(shifted(color, 5), shifted(seen, 5), strict=True):
+        is_kin = (strangeness(near, seen, strength) < KIN)[:, None].to(color.dtype)
+        count, total, squares = count + is_kin, total + is_kin * value, squares + is_kin * value * value
+    mean = total / count
+    variance = (squares / count - mean.square()).clamp(min=0) / (mean + 0.01).square()
+    return variance.mean(1, keepdim=True), count

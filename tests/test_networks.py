@@ -115,8 +115,8 @@ def test_network_computes_the_same_while_it_learns_and_while_it_runs(name: str) 
     network = small.network(name)
     color, guides = small.inputs(32, 48)
     learning = network.train()(color, guides)
-    if name == "hybrid":  # whose bound is for use, and in the way while it learns
-        learning = hybrid._bounded(learning, color, guides)
+    if name == "hybrid":  # whose checks are for use, and in the way while it learns
+        learning = hybrid._checked(learning, color, guides)
     with torch.inference_mode():
         running = network.eval()(color, guides)
     torch.testing.assert_close(learning, running, rtol=1e-3, atol=1e-4)
@@ -270,6 +270,21 @@ def test_fused_upsampling_is_what_torch_computes() -> None:
 def test_fused_brightest_kin_is_what_torch_finds() -> None:
     level, guides = torch.rand(2, 1, 20, 30), torch.rand(2, 10, 20, 30) * 0.2
     torch.testing.assert_close(_fused.brightest_kin(level, guides), affinity.brightest_kin(level, guides))
+
+
+def test_fused_variance_among_kin_is_what_torch_finds() -> None:
+    color, guides = torch.rand(2, 3, 20, 30), torch.rand(2, 10, 20, 30) * 0.2
+    found = zip(
+        _fused.variance_among_kin(color, guides), affinity.variance_among_kin(color, guides), strict=True
+    )
+    for fused, expected in found:
+        torch.testing.assert_close(fused, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_hybrid_lets_clean_pixels_through() -> None:
+    color, guides = torch.full((1, 3, 32, 48), 7.0), torch.zeros(1, 10, 32, 48)
+    with torch.no_grad():
+        torch.testing.assert_close(small.network("hybrid")(color, guides), color)
 
 
 @pytest.mark.parametrize("name", ["kpn", "hybrid"])

@@ -66,6 +66,19 @@ def brightest_kin(
     return out
 
 
+def variance_among_kin(
+    color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
+) -> tuple[Float[Tensor, "n 1 h w"], Float[Tensor, "n 1 h w"]]:
+    """`affinity.variance_among_kin`."""
+    n, _, height, width = color.shape
+    variance, count = torch.empty(n, 1, height, width), torch.empty(n, 1, height, width)
+    care, kin = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
+    for number in range(n):
+        padded = _padded(color[number], 2), _padded(guides[number, : affinity.CHANNELS], 2)
+        _agreement(*padded, care, kin, variance[number, 0].numpy(), count[number, 0].numpy())
+    return variance, count
+
+
 def _steps(size: int, step: int) -> range:
     return range(-(size // 2) * step, size // 2 * step + 1, step)
 
@@ -217,3 +230,38 @@ def _brightest(level: Any, features: Any, places: Any, reach: Any, care: Any, ki
             for x in range(width):
                 best[x] = max(best[x], value[x] if strange[x] < kin else best[x])
         out[y, :] = best
+
+
+@_compiled
+def _agreement(color: Any, features: Any, care: Any, kin: Any, variance: Any, count: Any) -> None:
+    height, width = variance.shape
+    for y in prange(height):
+        strength = np.empty((3, width), np.float32)
+        for kind in range(3):
+            strength[kind, :] = care[kind]
+        strange, number = np.empty(width, np.float32), np.zeros(width, np.float32)
+        total, squares = np.zeros((3, width), np.float32), np.zeros((3, width), np.float32)
+        for tap in range(25):
+            row, left = y + tap // 5, tap % 5
+            strange[:] = 0
+            for f in range(features.shape[0]):
+                own = features[f, y + 2, 2 : 2 + width]
+                _add_square(strange, features[f, row, left : left + width], own, strength[KINDS[f]], width)
+            for x in range(width):
+                strange[x] = np.float32(1) if strange[x] < kin else np.float32(0)
+            for x in range(width):
+                number[x] += strange[x]
+            for c in range(3):
+                value, sums, powers = color[c, row, left : left + width], total[c], squares[c]
+                for x in range(width):
+                    sums[x] += strange[x] * value[x]
+                for x in range(width):
+                    powers[x] += strange[x] * value[x] * value[x]
+        count[y, :] = number
+        for x in range(width):
+            found = np.float32(0)
+            for c in range(3):
+                mean = total[c, x] / number[x]
+                spread = max(squares[c, x] / number[x] - mean * mean, np.float32(0))
+                found += spread / ((mean + np.float32(0.01)) * (mean + np.float32(0.01)))
+            variance[y, x] = found / np.float32(3)

@@ -217,6 +217,14 @@ def brightest_kin(
     return (fused or affinity).brightest_kin(level, guides)  # type: ignore[no-any-return]
 
 
+def variance_among_kin(
+    color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
+) -> tuple[Float[Tensor, "n 1 h w"], Float[Tensor, "n 1 h w"]]:
+    """See `affinity.variance_among_kin`; fused where that can be."""
+    fused = _fused_for(color)
+    return (fused or affinity).variance_among_kin(color, guides)  # type: ignore[no-any-return]
+
+
 def _fused_for(picture: Tensor) -> ModuleType | None:
     """The fused filters, where they apply: on the CPU, with nothing to learn."""
     if torch.is_grad_enabled() or picture.device.type != "cpu":

@@ -14,12 +14,15 @@ from mcdenoise.networks._kernels import (
     corrected,
     mean_tone,
     reflectance,
+    variance_among_kin,
 )
 
 # Bound on the shift in tones, a factor of 20: beyond it lies no bias of a mean, but a training that blows up.
 SHIFT = 0.6
 # A pixel may be so many times as bright as the brightest of its kin.
 ABOVE = 1.1
+# Relative variance among kin at which a pixel is hardly clean any more, and how many have to agree.
+CLEAN, ENOUGH = 0.01, 5
 
 
 class Network(KernelPredicting):
@@ -44,7 +47,18 @@ class Network(KernelPredicting):
             color.clamp(min=0) / divisor, trust, kernel, care, levels, features, mean_tone, _as_it_is
         )
         estimate = tone_unmap(tone + SHIFT * torch.tanh(shift / SHIFT)) * divisor
-        return estimate if self.training else _bounded(estimate, color, guides)
+        return estimate if self.training else _checked(estimate, color, guides)
+
+
+def _checked(
+    estimate: Float[Tensor, "n 3 h w"], color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
+) -> Float[Tensor, "n 3 h w"]:
+    """What the input says for certain: clean pixels, all of whose kin agree, stay as they are, and none gets
+    far above its kin."""
+    bounded = _bounded(estimate, color, guides)
+    variance, count = variance_among_kin(color, guides)
+    clean = torch.exp(-variance / CLEAN) * (count >= ENOUGH)
+    return torch.lerp(bounded, color.to(bounded.dtype), clean)
 
 
 def _bounded(
