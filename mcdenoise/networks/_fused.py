@@ -127,6 +127,21 @@ def _add_weighted(total: Any, weight: Any, value: Any, width: Any) -> None:
         total[x] += weight[x] * value[x]
 
 
+@_inlined
+def _add_softmax(total: Any, sums: Any, scores: Any, most: Any, image: Any, y: Any, size: Any) -> None:
+    """Adds a row's neighbours under e to their scores, which become those weights, and the weights."""
+    channels, width = sums.shape
+    for tap in range(size * size):
+        dy, dx = tap // size, tap % size
+        row = scores[tap]
+        for x in range(width):
+            row[x] = _exp(row[x] - most[x])
+        for x in range(width):
+            total[x] += row[x]
+        for c in range(channels):
+            _add_weighted(sums[c], row, image[c, y + dy, dx : dx + width], width)
+
+
 @_compiled
 def _filter(image: Any, features: Any, logits: Any, strength: Any, size: Any, out: Any) -> None:
     channels, height, width = out.shape
@@ -148,15 +163,7 @@ def _filter(image: Any, features: Any, logits: Any, strength: Any, size: Any, ou
             for x in range(width):
                 most[x] = max(most[x], row[x])
         total, sums = np.zeros(width, np.float32), np.zeros((channels, width), np.float32)
-        for tap in range(taps):
-            dy, dx = tap // size, tap % size
-            row = scores[tap]
-            for x in range(width):
-                row[x] = _exp(row[x] - most[x])
-            for x in range(width):
-                total[x] += row[x]
-            for c in range(channels):
-                _add_weighted(sums[c], row, image[c, y + dy, dx : dx + width], width)
+        _add_softmax(total, sums, scores, most, image, y, size)
         for c in range(channels):
             into, part = out[c, y], sums[c]
             for x in range(width):
@@ -196,15 +203,7 @@ def _upsample(
                 for x in range(width):
                     most[x] = max(most[x], row[x])
             total, sums = np.zeros(width, np.float32), np.zeros((channels, width), np.float32)
-            for tap in range(9):
-                dy, dx = tap // 3, tap % 3
-                row = scores[tap]
-                for x in range(width):
-                    row[x] = _exp(row[x] - most[x])
-                for x in range(width):
-                    total[x] += row[x]
-                for c in range(channels):
-                    _add_weighted(sums[c], row, coarse[c, y + dy, dx : dx + width], width)
+            _add_softmax(total, sums, scores, most, coarse, y, 3)
             for c in range(channels):
                 for x in range(width):
                     out[c, 2 * y + down, 2 * x + right] = sums[c, x] / total[x]
