@@ -51,10 +51,9 @@ pairs: .venv/dev-installed ## render what the shipped model learns from, into PA
 	-$(BIN)/mcdenoise render $(TRAINING:%=$(ASSETS)/scenes/%/scene_m3.xml) -o $(PAIRS) $(TRAINING_VIEWS) --views 60
 	$(BIN)/mcdenoise render --procedural 125 --environments $(ASSETS)/hdri -o $(PAIRS) $(TRAINING_VIEWS) --views 8
 
-train-standard: .venv/dev-installed ## train the shipped model from PAIRS=pairs/train (hours; g++ helps), go on if stopped
+train-standard: .venv/dev-installed ## train the shipped model from PAIRS=pairs/train (an hour), go on if stopped
 	@mkdir -p $(OUT)
-	$(BIN)/mcdenoise train $(PAIRS) -o $(OUT)/standard.safetensors --config mcdenoise/weights/standard.toml \
-	  $$(command -v g++ >/dev/null && echo --compile)
+	$(BIN)/mcdenoise train $(PAIRS) -o $(OUT)/standard.safetensors --config mcdenoise/weights/standard.toml
 
 validation: .venv/dev-installed ## render validation frames and their references into VALIDATION (minutes)
 	for spp in 2 8 32 512; do for scene in bathroom dining-room; do for filter in box gaussian; do \

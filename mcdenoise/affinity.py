@@ -3,6 +3,8 @@
 Source: cross-bilateral weights as in Rousselle et al. 2013 and Bitterli et al. 2016 (NFOR).
 """
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -10,13 +12,16 @@ from torch import Tensor
 
 # Albedo, normal and nearness, as `encoding.guides` puts them first.
 CHANNELS = 7
-# Squared differences of albedo, normal, nearness and tone count so much unless a network finds better.
-CARE = (60.0, 12.0, 600.0, 30.0)
+# Squared differences of albedo, normal and nearness count so much unless a network finds better, those of
+# tones as a share of the variance of their noise.
+CARE = (60.0, 12.0, 600.0, 0.15)
 
 # Less strange than that: albedos that differ by 0.1 together, normals by 13 degrees, nearness by 0.03.
 KIN = 0.6
-# Where kin are sought: 3x3, and 5x5 in steps of 2 and of 4, so that sparse light isn't missed.
-WINDOWS = ((3, 1), (5, 2), (5, 4))
+# Neighbours among which kin are sought.
+AROUND = 25
+# What kin say of noise is mixed with what is known around by such shares, which count where kin are few.
+FEW, FEW_AROUND = 0.05, 0.003
 
 
 def shifted(image: Float[Tensor, "n c h w"], size: int, *, step: int = 1) -> list[Float[Tensor, "n c h w"]]:
@@ -58,29 +63,52 @@ def smoothed(
     return total / weights
 
 
-def brightest_kin(
-    level: Float[Tensor, "n 1 h w"], guides: Float[Tensor, "n g h w"]
-) -> Float[Tensor, "n 1 h w"]:
-    """The largest level among the pixels around whose guides are nearly the same, out to 8 pixels."""
-    seen, strength, brightest = guides[:, :CHANNELS], care(guides), level
-    for size, step in WINDOWS:
-        around = zip(shifted(level, size, step=step), shifted(seen, size, step=step), strict=True)
-        for value, near in around:
-            is_kin = (strangeness(near, seen, strength) < KIN)[:, None]
-            brightest = torch.where(is_kin, torch.maximum(brightest, value), brightest)
-    return brightest
+class Kin(NamedTuple):
+    """What the pixels around say whose guides are nearly the same, a pixel itself among them.
+
+    Attributes:
+        mean: of the tones within 3x3 pixels, which no single firefly moves far.
+        near: how many those are.
+        variance: of the tones within 5x5 pixels, mean over the channels, about their own mean.
+        number: how many those are.
+        unlike: the second smallest of the squared differences, mean over the channels, to the eight pixels
+            around, whatever their guides: small on lines and surfaces, large on a firefly.
+    """
+
+    mean: Float[Tensor, "n 3 h w"]
+    near: Float[Tensor, "n 1 h w"]
+    variance: Float[Tensor, "n 1 h w"]
+    number: Float[Tensor, "n 1 h w"]
+    unlike: Float[Tensor, "n 1 h w"]
 
 
-def variance_among_kin(
-    color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
-) -> tuple[Float[Tensor, "n 1 h w"], Float[Tensor, "n 1 h w"]]:
-    """The relative variance of radiance, mean over the channels, among the kin within 5x5 pixels, and their
-    number, the pixel itself among them."""
+def kin(tone: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> Kin:
+    """Statistics among the kin of each pixel."""
     seen, strength = guides[:, :CHANNELS], care(guides)
-    count, total, squares = torch.zeros_like(color[:, :1]), torch.zeros_like(color), torch.zeros_like(color)
-    for value, near in zip(shifted(color, 5), shifted(seen, 5), strict=True):
-        is_kin = (strangeness(near, seen, strength) < KIN)[:, None].to(color.dtype)
+    mean, total, squares = (torch.zeros_like(tone) for _ in range(3))
+    near, count = (torch.zeros_like(tone[:, :1]) for _ in range(2))
+    squared = [(value - tone).square().mean(1, keepdim=True) for value in shifted(tone, 3)]
+    unlike = torch.stack(squared[:4] + squared[5:]).topk(2, dim=0, largest=False).values[1]
+    for tap, (value, other) in enumerate(zip(shifted(tone, 5), shifted(seen, 5), strict=True)):
+        is_kin = (strangeness(other, seen, strength) < KIN)[:, None].to(tone.dtype)
         count, total, squares = count + is_kin, total + is_kin * value, squares + is_kin * value * value
-    mean = total / count
-    variance = (squares / count - mean.square()).clamp(min=0) / (mean + 0.01).square()
-    return variance.mean(1, keepdim=True), count
+        if tap // 5 in range(1, 4) and tap % 5 in range(1, 4):
+            mean, near = mean + is_kin * value, near + is_kin
+    variance = (squares / count - (total / count).square()).clamp(min=0)
+    return Kin(mean / near, near, variance.mean(1, keepdim=True), count, unlike)
+
+
+def noise(tone: Float[Tensor, "n 3 h w"], found: Kin) -> Float[Tensor, "n 1 h w"]:
+    """The variance of a tone's noise, told from the variance among kin; where there are few, from what there
+    is among their neighbours, or, last, from that of all tones around."""
+    known, level = 1 - 1 / found.number, tone.mean(1, keepdim=True)
+    around = box(torch.cat([found.variance, known, level, level.square()], dim=1))
+    variance, share, mean, square = around.chunk(4, dim=1)
+    unsorted = (square - mean.square()).clamp(min=0)
+    elsewhere = (variance + FEW_AROUND * unsorted) / (share + FEW_AROUND)
+    return (found.variance + FEW * elsewhere) / (known + FEW)
+
+
+def box(image: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """The mean over 5x5 pixels, of those that there are."""
+    return F.avg_pool2d(image, 5, stride=1, padding=2, count_include_pad=False)

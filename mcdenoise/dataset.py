@@ -1,9 +1,10 @@
 """Pairs -> endless batches of crops: both directions, turns, exposures, missing guides, all from a seed.
 
-A pair is two independent renders of one view, `a` and `b`; where there are `c`, `d` and more, each may be the
-target, and any of the others together the input.
+A pair is two independent renders of one view, `a` and `b`; where there are `c`, `d` and more, any of them are
+the input together, and all others the target.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from mcdenoise import encoding, shards, views
 from mcdenoise.errors import McdenoiseError, TrainingError
@@ -42,6 +44,8 @@ class Cut:
     seed: int
     # The chance that a guide is hidden, so that one model serves frames with any subset of guides.
     guide_dropout: float = 0.1
+    # The chance that guides are the same all over a part of a crop.
+    guide_blindness: float = 0.25
     # Exposure is varied by up to so many stops up and down.
     stops: float = 2.0
 
@@ -84,25 +88,39 @@ def split(pairs: Sequence[View], share: float) -> tuple[list[View], list[View]]:
     return [p for p in pairs if p.scene not in held], [p for p in pairs if p.scene in held]
 
 
-def batches(pairs: Sequence[View], cut: Cut, *, first_step: int = 0) -> Iterator[Batch]:
-    """One batch per step, for ever; a step's batch depends on the seed and its number only, so that a resumed
-    run sees what an uninterrupted one would have.
+class Batches(Dataset[Batch]):
+    """A batch for each step; it depends on the seed and the step only, so that a resumed run sees what an
+    uninterrupted one would have.
 
     Raises:
         TrainingError: a pair is smaller than a crop.
     """
-    smallest = min(pairs, key=lambda pair: min(pair.size))
-    if min(smallest.size) < cut.crop:
-        raise TrainingError(
-            f"{smallest.name}: {smallest.size} is smaller than a crop; use --crop or leave it out"
-        )
-    step = first_step
-    while True:
-        chance = np.random.default_rng([cut.seed, step])
-        chosen = chance.integers(len(pairs), size=cut.batch)
-        items = [_item(pairs[index], cut, chance) for index in chosen]
-        yield Batch(*(torch.cat(parts) for parts in zip(*items, strict=True)))
-        step += 1
+
+    def __init__(self, pairs: Sequence[View], cut: Cut) -> None:
+        smallest = min(pairs, key=lambda pair: min(pair.size))
+        if min(smallest.size) < cut.crop:
+            raise TrainingError(
+                f"{smallest.name}: {smallest.size} is smaller than a crop; use --crop or leave it out"
+            )
+        self._pairs, self._cut = pairs, cut
+
+    def __getitem__(self, step: int) -> Batch:
+        chance = np.random.default_rng([self._cut.seed, step])
+        chosen = chance.integers(len(self._pairs), size=self._cut.batch)
+        items = [_item(self._pairs[index], self._cut, chance) for index in chosen]
+        return Batch(*(torch.cat(parts) for parts in zip(*items, strict=True)))
+
+
+def batches(pairs: Sequence[View], cut: Cut, *, first_step: int = 0, workers: int = 0) -> Iterator[Batch]:
+    """One batch per step, for ever, made by so many processes ahead of their use; 0: by the caller.
+
+    Raises:
+        TrainingError: a pair is smaller than a crop.
+    """
+    made, steps = Batches(pairs, cut), itertools.count(first_step)
+    if not workers:
+        return (made[step] for step in steps)
+    return iter(DataLoader(made, batch_size=None, sampler=steps, num_workers=workers))
 
 
 def _read(files: views.Files) -> View | str:
@@ -115,30 +133,28 @@ def _read(files: views.Files) -> View | str:
 
 def _item(pair: View, cut: Cut, chance: np.random.Generator) -> tuple[Tensor, ...]:
     """The parts of a batch from one crop."""
-    target, chosen = _roles(pair, chance)
+    chosen, rest = _roles(pair, chance)
     y, x = (int(chance.integers(extent - cut.crop + 1)) for extent in pair.size)
     window = (slice(y, y + cut.crop), slice(x, x + cut.crop))
     planes = {name: _mean(pair, chosen, name, window) for name in pair.renders[0]}
-    planes["target"] = pair.renders[target]["color"][window]
-    planes = _varied(_without_some_guides(planes, cut, chance), chance)
+    planes["target"] = _mean(pair, rest, "color", window)
+    planes = _varied(_blinded(_without_some_guides(planes, cut, chance), cut, chance), chance)
     # The exposure comes from the input alone: a factor that depended on the target would bias its mean. And
     # from the whole view, as a frame's does: a crop may be all window.
     whole = _mean(pair, chosen, "color", (slice(None), slice(None)))
     scale = encoding.exposure(whole) * 2 ** chance.uniform(-cut.stops, cut.stops)
     color, goal = (encoding.expose(planes[name], scale) for name in ("color", "target"))
     given = encoding.guides(planes, (cut.crop, cut.crop))
-    noise = torch.full((1, 1, 1, 1), _samples(pair, chosen).sum() / _samples(pair, [target]).sum())
+    noise = torch.full((1, 1, 1, 1), _samples(pair, chosen).sum() / _samples(pair, rest).sum())
     return *(encoding.tensor(plane) for plane in (color, given, goal)), noise
 
 
-def _roles(pair: View, chance: np.random.Generator) -> tuple[int, list[int]]:
-    """Which render is the target, one of many samples the more often, and which others make up the input."""
-    samples = _samples(pair, range(len(pair.renders)))
-    target = int(chance.choice(len(samples), p=samples / samples.sum()))
-    others = chance.permutation([i for i in range(len(samples)) if i != target])
+def _roles(pair: View, chance: np.random.Generator) -> tuple[list[int], list[int]]:
+    """Which renders make up the input; all the others are the target together, as clean as it can be."""
+    order = [int(i) for i in chance.permutation(len(pair.renders))]
     # One render mostly, so that noise is learned from; more of them are a cleaner input.
-    count = 1 if chance.uniform() < 0.6 else int(chance.integers(1, len(others) + 1))
-    return target, [int(i) for i in others[:count]]
+    count = 1 if chance.uniform() < 0.75 else int(chance.integers(1, len(order)))
+    return order[:count], order[count:]
 
 
 def _mean(pair: View, chosen: Sequence[int], name: str, window: tuple[slice, slice]) -> Plane:
@@ -157,6 +173,20 @@ def _without_some_guides(planes: dict[str, Plane], cut: Cut, chance: np.random.G
     hide_all, *hide = chance.uniform(size=1 + len(GUIDES)) < cut.guide_dropout
     hidden = {name for name, is_hidden in zip(GUIDES, hide, strict=True) if is_hidden or hide_all}
     return {name: plane for name, plane in planes.items() if name not in hidden}
+
+
+def _blinded(planes: dict[str, Plane], cut: Cut, chance: np.random.Generator) -> dict[str, Plane]:
+    """At times guides see nothing in a rectangle, as on mirrors, lamps and black things: all of it is what
+    its middle is, and half of the time black. So equal guides are no proof of a plain surface."""
+    if chance.uniform() >= cut.guide_blindness:
+        return planes
+    (top, bottom), (left, right) = (np.sort(chance.integers(cut.crop + 1, size=2)) for _ in range(2))
+    inside, black = (slice(top, bottom), slice(left, right)), chance.uniform() < 0.5
+    for name in GUIDES:
+        if name in planes:
+            middle = planes[name][(top + bottom) // 2 % cut.crop, (left + right) // 2 % cut.crop]
+            planes[name][inside] = 0 if black and name == "albedo" else middle.copy()
+    return planes
 
 
 def _varied(planes: dict[str, Plane], chance: np.random.Generator) -> dict[str, Plane]:

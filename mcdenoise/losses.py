@@ -17,6 +17,10 @@ from mcdenoise.errors import UsageError
 
 Image = Float[Tensor, "n c h w"]
 EPSILON = 0.01
+# Variance of tones that nobody sees: 5 % of radiance.
+LEAST_NOISE = 1e-4
+# Relative variance beyond which pixels count no less.
+MOST_NOISE = 20.0
 
 
 @dataclass(frozen=True)
@@ -53,38 +57,55 @@ def loss(
 
 @torch.no_grad()
 def certainty(
-    noisy: Image, guides: Float[Tensor, "n g h w"], target_noise: Float[Tensor, "n 1 1 1"]
+    noise: Float[Tensor, "n 1 h w"], target_noise: Float[Tensor, "n 1 1 1"]
 ) -> Float[Tensor, "n 1 h w"]:
     """1 / (1 + 10 v) with the relative variance v of the target's noise: a weight for each pixel.
 
     The variance of a pixel's gradient grows with that of its target; noise and fireflies would drown what is
-    to be learned from clean pixels: that they stay as they are. The input's noise is told from the picture's
-    edges by the guides (variance among neighbours that look alike), the target's is `target_noise` times as
-    large. Made of the input alone: no bias.
+    to be learned from clean pixels: that they stay as they are. `noise` is the variance of the input in
+    tones, told from the input alone, so that there is no bias; the target's is `target_noise` times as large.
 
-    Source: weights by inverse variance, Gauss and Markov's.
+    Down to `MOST_NOISE`, since noise is to be learned from too.
+
+    Source: weights by inverse variance, Gauss and Markov's; variance of a log-normal from its logarithm's.
     """
-    level = noisy.clamp(min=0).mean(1, keepdim=True)
-    mean, square = affinity.smoothed(torch.cat([level, level.square()], dim=1), guides, 5).chunk(2, dim=1)
-    variance = (square - mean.square()).clamp(min=0) / (mean + EPSILON).square()
-    return 1 / (1 + 10 * variance * target_noise)
+    relative = torch.expm1(25 * noise).clamp(max=MOST_NOISE)  # a tone is a fifth of a logarithm
+    return 1 / (1 + 10 * relative * target_noise)
 
 
 @torch.no_grad()
-def caution(estimate: Image, noisy: Image, guides: Float[Tensor, "n g h w"]) -> Image:
+def caution(
+    estimate: Image, noisy: Image, guides: Float[Tensor, "n g h w"], noise: Float[Tensor, "n 1 h w"]
+) -> Image:
     """A weight for the loss, 1 on average over an item: light that leaks into the dark counts as in relMSE.
 
     `relative_l2` divides by the estimate: far too bright costs 1 at most, far too dark the ratio's square,
     and a network in doubt paints leaks. relMSE divides by the truth. Here the divisor becomes what a small
-    cross-bilateral filter makes of the noisy input, where that is darker than the estimate, down to a 30th of
-    it. Made of the input alone, all of which the network sees: no bias. (Made of other renders too it would
-    be nearer to the truth, and favour the darker of what the truth may be.)
+    cross-bilateral filter makes of the noisy input, or that input where it has no noise, if that is darker
+    than the estimate, down to a 30th of it. Made of the input alone, all of which the network sees: no bias.
+    (Made of other renders too it would be nearer to the truth, and favour the darker of what that may be.)
     """
-    bright = estimate.abs() + EPSILON
+    bright, tone = estimate.abs() + EPSILON, tone_map(noisy)
     # In tones, where a bright neighbour is no reason to forgive.
-    dark = tone_unmap(affinity.smoothed(tone_map(noisy), guides, 5)) + EPSILON
-    weight = (bright / dark).clamp(1, 30).square()
+    smooth = torch.lerp(tone, affinity.smoothed(tone, guides, 5), noise / (noise + 0.003))
+    weight = (bright / (tone_unmap(smooth) + EPSILON)).clamp(1, 30).square()
     return weight / weight.mean((1, 2, 3), keepdim=True)
+
+
+def of_noise(
+    variance: Float[Tensor, "n 1 h w"], noisy: Image, target: Image, target_noise: Float[Tensor, "n 1 1 1"]
+) -> Float[Tensor, ""]:
+    """log v + d / v with the squared difference d of input and target in tones, mean over the channels, less
+    the target's part: least where v is the mean of d, the variance of the input's noise.
+
+    Where d is over 50 v, v grows as if it were 50 v.
+
+    Source: the negative log-likelihood of a normal distribution of variance v.
+    """
+    with torch.no_grad():
+        square = (tone_map(noisy) - tone_map(target)).square().mean(1, keepdim=True) / (1 + target_noise)
+    variance = variance + LEAST_NOISE
+    return (variance.log() + torch.minimum(square, 50 * variance.detach()) / variance).mean()
 
 
 def every() -> Mapping[str, Loss]:

@@ -27,7 +27,10 @@ class TrainSettings:
     validate_every: int = setting(500, "steps between validations", metavar="N")
     save_every: int = setting(250, "steps between checkpoints", metavar="N")
     compile: bool = setting(
-        False, "compile the network first: minutes, then faster steps; needs a C++ compiler"
+        False, "compile the network first: minutes, then faster steps on a GPU; needs a C++ compiler"
+    )
+    workers: int = setting(
+        0, "processes that cut crops ahead; 0: a thread, best on few cores without a GPU", metavar="N"
     )
     seed: int = setting(1, "where chance starts", metavar="N")
     device: str = setting("auto", "auto, cpu, cuda or mps", choices=("auto", "cpu", "cuda", "mps"))
@@ -35,6 +38,8 @@ class TrainSettings:
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.validate_every, self.save_every) < 1:
             raise UsageError("train: --steps, --batch, --validate-every and --save-every must be at least 1")
+        if self.workers < 0:
+            raise UsageError(f"train: --workers {self.workers}: can't be negative")
         if self.crop < 32 or self.crop % 32:
             raise UsageError(f"train: --crop {self.crop}: must be a multiple of 32")
         if not (

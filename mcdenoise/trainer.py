@@ -1,6 +1,7 @@
 """Shards in, model out: the training loop, on one page."""
 
 import csv
+import itertools
 import logging
 import math
 import statistics
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mcdenoise import checkpoint, dataset, engine, files, losses, metrics, networks
+from mcdenoise import affinity, checkpoint, dataset, encoding, engine, files, losses, metrics, networks
 from mcdenoise.dataset import Batch
 from mcdenoise.errors import ModelError, TrainingError
 from mcdenoise.networks._contract import Denoising
@@ -27,6 +28,10 @@ log = logging.getLogger(__name__)
 
 # Held-out pairs that a validation looks at, spread over all of them.
 VALIDATION_PAIRS = 24
+# How much what a network says of the noise counts beside what it makes of the picture.
+NOISE_WEIGHT = 1.0
+# So that what is bounded doesn't run against its bounds, where nothing is learned any more.
+STRAIN_WEIGHT = 0.05
 
 
 @dataclass(frozen=True)
@@ -145,17 +150,23 @@ def update(
         group["lr"] = learning_rate(state.step, settings)
     color, guides = batch.color.to(device), batch.guides.to(device)
     with engine.precision(device):
-        estimate = state.network(color, guides)
-    estimate, target = estimate.float(), batch.target.to(device)
-    certainty = losses.certainty(color, guides, batch.target_noise.to(device))
-    weight = certainty * losses.caution(estimate, color, guides)
+        output = state.network.in_full(color, guides)
+    estimate, target = output.estimate.float(), batch.target.to(device)
+    ratio = batch.target_noise.to(device)
+    known = _noise(color, guides) if output.noise is None else output.noise.detach()
+    weight = losses.certainty(known, ratio) * losses.caution(estimate, color, guides, known)
     value = loss(estimate, target, weight)
+    beside = value.new_zeros(())
+    if output.noise is not None:
+        beside = beside + NOISE_WEIGHT * losses.of_noise(output.noise, color, target, ratio)
+    if output.strain is not None:
+        beside = beside + STRAIN_WEIGHT * output.strain
     if not torch.isfinite(value):
         raise TrainingError(
             f"step {state.step}: the loss is {value.item()}; lower --learning-rate and start again"
         )
     state.optimizer.zero_grad(set_to_none=True)
-    value.backward()
+    (value + beside).backward()
     norm = torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.clip)
     if torch.isfinite(norm):
         state.optimizer.step()
@@ -166,6 +177,12 @@ def update(
     seconds = time.perf_counter() - begin
     state.seconds += seconds
     return float(value.item()), seconds
+
+
+def _noise(color: Tensor, guides: Tensor) -> Tensor:
+    """The variance of the input's noise in tones, for networks that don't predict it."""
+    tone = encoding.tone_map(color)
+    return affinity.noise(tone, affinity.kin(tone, guides))
 
 
 def learning_rate(step: int, settings: TrainSettings) -> float:
@@ -297,7 +314,10 @@ def _tensorboard(folder: Path, step: int) -> Any:
 def _batches(pairs: Sequence[View], settings: TrainSettings, step: int) -> Iterator[Batch]:
     """The batches of the steps still to go, each cut while the one before it is learned from."""
     cut = dataset.Cut(settings.crop, settings.batch, settings.seed)
-    source = dataset.batches(pairs, cut, first_step=step)
+    source = dataset.batches(pairs, cut, first_step=step, workers=settings.workers)
+    if settings.workers:
+        yield from itertools.islice(source, settings.steps - step)
+        return
     with ThreadPoolExecutor(1) as ahead:
         following = ahead.submit(next, source)
         for left in range(settings.steps - step, 0, -1):

@@ -31,13 +31,38 @@ def test_tone_makes_strangers_where_there_is_one() -> None:
     for channel in range(affinity.CHANNELS, 10):
         other = one.clone()
         other[:, channel] = 1.0
-        assert float(affinity.strangeness(one, other, affinity.care(one))) == affinity.CARE[3]
+        found = float(affinity.strangeness(one, other, affinity.care(one)))
+        assert found == pytest.approx(affinity.CARE[3])
 
 
-def test_brightest_kin_is_found_eight_pixels_away_and_strangers_are_not() -> None:
-    level, guides = torch.full((1, 1, 32, 32), 0.1), torch.zeros(1, 10, 32, 32)
-    level[..., 16, 24], level[..., 16, 17], guides[:, 0, 16, 17] = 2.0, 50.0, 1.0
-    brightest = affinity.brightest_kin(level, guides)
-    assert float(brightest[..., 16, 16]) == 2.0
-    assert float(brightest[..., 16, 17]) == 50.0
-    assert float(brightest[..., 4, 4]) == pytest.approx(0.1)
+def test_strangers_say_nothing_of_a_tone() -> None:
+    tone, guides = torch.zeros(1, 3, 16, 16), torch.zeros(1, 10, 16, 16)
+    tone[..., 8:], guides[:, 0, :, 8:] = 1.0, 1.0  # a clean edge that the albedo shows
+    kin = affinity.kin(tone, guides)
+    assert float(kin.variance.max()) == 0.0
+    assert torch.equal(kin.mean, tone)
+    assert (float(kin.number[..., 8, 3]), float(kin.number[..., 8, 7])) == (25.0, 15.0)
+    assert (float(kin.near[..., 8, 3]), float(kin.near[..., 8, 7])) == (9.0, 6.0)
+
+
+@pytest.mark.parametrize("sigma", [0.02, 0.2])
+def test_noise_is_told_on_plain_surfaces(sigma: float) -> None:
+    tone = 0.5 + sigma * torch.randn((1, 3, 64, 64), generator=torch.Generator().manual_seed(2))
+    told = affinity.noise(tone, affinity.kin(tone, torch.zeros(1, 10, 64, 64)))
+    assert float(told.mean()) == pytest.approx(sigma**2, rel=0.05)
+
+
+def test_pixel_without_kin_has_the_noise_of_those_around() -> None:
+    chance = torch.Generator().manual_seed(2)
+    tone, guides = 0.5 + 0.1 * torch.randn((1, 3, 33, 33), generator=chance), torch.zeros(1, 10, 33, 33)
+    guides[:, 0, 16, 16], tone[..., 16, 16] = 1.0, 3.0
+    told = affinity.noise(tone, affinity.kin(tone, guides))
+    assert float(told[..., 16, 16]) == pytest.approx(0.01, rel=0.4)
+
+
+def test_lines_and_surfaces_have_pixels_alike_and_fireflies_have_none() -> None:
+    tone, guides = torch.full((1, 3, 16, 16), 0.2), torch.zeros(1, 10, 16, 16)
+    tone[..., 5, :], tone[..., 11, 8] = 0.9, 1.5
+    unlike = affinity.kin(tone, guides).unlike
+    assert float(unlike[..., 5, 4]) == 0.0
+    assert float(unlike[..., 11, 8]) == pytest.approx(1.3**2)

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from mcdenoise import losses
+from mcdenoise import affinity, losses
+from mcdenoise.encoding import tone_map
 from mcdenoise.errors import UsageError
 from mcdenoise.losses import Loss
 
@@ -82,6 +83,12 @@ def test_unknown_loss_is_refused_and_the_known_ones_are_named() -> None:
 NO_GUIDES = torch.zeros(1, 10, 1, 1)
 
 
+def spread_of(noisy: torch.Tensor, guides: torch.Tensor) -> torch.Tensor:
+    """The noise's variance in tones, as statistics tell it."""
+    tone = tone_map(noisy)
+    return affinity.noise(tone, affinity.kin(tone, guides))
+
+
 @pytest.mark.parametrize("sigma", [0.2, 1.0])
 def test_weights_of_training_leave_the_best_estimate_the_mean(sigma: float) -> None:
     generator = torch.Generator().manual_seed(7)
@@ -89,7 +96,8 @@ def test_weights_of_training_leave_the_best_estimate_the_mean(sigma: float) -> N
     noisy, target = torch.exp(sigma * noise - sigma**2 / 2)
     estimate = torch.ones_like(noisy)
     guides, equal = NO_GUIDES.expand(1, 10, 512, 512), torch.ones(1, 1, 1, 1)
-    weight = losses.certainty(noisy, guides, equal) * losses.caution(estimate, noisy, guides)
+    told = spread_of(noisy, guides)
+    weight = losses.certainty(told, equal) * losses.caution(estimate, noisy, guides, told)
     # Where the weighted gradient of (f - y)^2 vanishes: the weighted mean of the target.
     assert float((weight * target).sum() / weight.sum()) == pytest.approx(1.0, rel=0.02)
 
@@ -98,22 +106,50 @@ def test_pixels_near_fireflies_count_less_and_edges_of_the_picture_do_not() -> N
     noisy, guides = torch.full((1, 3, 32, 32), 0.5), NO_GUIDES.expand(1, 10, 32, 32).clone()
     noisy[..., 16:, :], guides[:, :3, 16:] = 30.0, 1.0  # a clean edge that the guides explain
     noisy[..., 8, 10] = 1e4
-    weight = losses.certainty(noisy, guides, torch.ones(1, 1, 1, 1))
+    weight = losses.certainty(spread_of(noisy, guides), torch.ones(1, 1, 1, 1))
     assert float(weight[..., 6:11, 8:13].max()) < 0.01
-    assert float(weight[..., 16:, :].min()) == pytest.approx(1.0, abs=1e-3)
+    assert float(weight[..., 16:, :].min()) == pytest.approx(1.0, abs=1e-2)
     assert float(weight[..., 20:, :].min()) == pytest.approx(1.0, abs=1e-3)
 
 
 def test_noisier_targets_count_less() -> None:
     noisy = torch.exp(0.3 * torch.randn((1, 3, 64, 64), generator=torch.Generator().manual_seed(1)))
     guides = NO_GUIDES.expand(1, 10, 64, 64)
-    same, noisier = (losses.certainty(noisy, guides, torch.full((1, 1, 1, 1), f)).mean() for f in (1.0, 8.0))
+    told = spread_of(noisy, guides)
+    same, noisier = (losses.certainty(told, torch.full((1, 1, 1, 1), f)).mean() for f in (1.0, 8.0))
     assert float(noisier) < 0.6 * float(same)
 
 
 def test_light_that_leaks_over_an_edge_of_the_guides_counts_more() -> None:
     noisy, guides = torch.full((1, 3, 32, 32), 20.0), NO_GUIDES.expand(1, 10, 32, 32).clone()
     noisy[..., 16, :], guides[:, :3, 16] = 0.05, 1.0  # a dark line before a window
-    weight = losses.caution(torch.full_like(noisy, 20.0), noisy, guides)
+    weight = losses.caution(torch.full_like(noisy, 20.0), noisy, guides, spread_of(noisy, guides))
     assert float(weight[..., 16, :].min()) == pytest.approx(900 * float(weight[..., 4, :].max()), rel=0.01)
     assert float(weight.mean()) == pytest.approx(1.0)
+
+
+def test_leak_over_an_edge_that_no_guide_shows_counts_more_where_the_input_is_known_to_be_clean() -> None:
+    noisy, guides = torch.full((1, 3, 32, 32), 20.0), NO_GUIDES.expand(1, 10, 32, 32)
+    noisy[..., 16, :] = 0.05
+    clean, noise = torch.zeros(1, 1, 32, 32), torch.full((1, 1, 32, 32), 0.1)
+    sure, unsure = (losses.caution(torch.full_like(noisy, 20.0), noisy, guides, v) for v in (clean, noise))
+    leaks = [float(weight[0, 0, 16, 5] / weight[0, 0, 4, 5]) for weight in (sure, unsure)]
+    assert leaks[0] == pytest.approx(900, rel=0.01)
+    assert leaks[1] < 30
+
+
+@pytest.mark.parametrize("samples", [1.0, 4.0])
+def test_best_of_constants_for_the_noise_is_its_variance_in_tones(samples: float) -> None:
+    chance = torch.Generator().manual_seed(3)
+    noise = torch.randn((2, 1, 3, 256, 256), generator=chance)
+    noisy, target = torch.exp(0.2 * noise[0]), torch.exp(0.2 * samples**-0.5 * noise[1])
+    ratio = torch.full((1, 1, 1, 1), 1 / samples)
+    variance = torch.full((1, 1, 1, 1), 0.004).expand(1, 1, 256, 256).clone().requires_grad_()
+    losses.of_noise(variance, noisy, target, ratio).backward()  # 0.2 in logarithms is 0.04 in tones
+    assert variance.grad is not None
+    assert float(variance.grad.mean()) > 0
+    true = tone_map(noisy).var() * torch.ones(1, 1, 256, 256) - losses.LEAST_NOISE
+    at_best = true.clone().requires_grad_()
+    losses.of_noise(at_best, noisy, target, ratio).backward()
+    assert at_best.grad is not None
+    assert abs(float(at_best.grad.sum() * true.mean())) < 0.03

@@ -1,10 +1,24 @@
 """What every network promises."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor, nn
+
+
+class Output(NamedTuple):
+    """What a network makes of a picture.
+
+    Attributes:
+        estimate: denoised radiance.
+        noise: the variance of the input's noise in tones, of a network that predicts it.
+        strain: how far its predictions are from what it began with, of one that begins with something good.
+    """
+
+    estimate: Float[Tensor, "n 3 h w"]
+    noise: Float[Tensor, "n 1 h w"] | None = None
+    strain: Float[Tensor, ""] | None = None
 
 
 class Denoising(nn.Module, ABC):
@@ -32,3 +46,7 @@ class Denoising(nn.Module, ABC):
     ) -> Float[Tensor, "n 3 h w"]:
         """Denoised radiance, float32, in the exposure of `color`; guides as `encoding.guides`
         lays them out."""
+
+    def in_full(self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> Output:
+        """Denoised radiance, and what else training looks at."""
+        return Output(self(color, guides))

@@ -5,14 +5,17 @@ from torch import Tensor
 
 from mcdenoise import affinity
 from mcdenoise.encoding import tone_map
+from mcdenoise.networks._contract import Output
 from mcdenoise.networks._kernels import (
-    CARES,
-    TAPS,
     KernelPredicting,
-    corrected,
+    Pixels,
     mean_radiance,
+    predicted_noise,
     reflectance,
+    spread,
+    strain,
 )
+from mcdenoise.networks._trunk import CARES, TAPS
 
 
 class Network(KernelPredicting):
@@ -24,15 +27,13 @@ class Network(KernelPredicting):
 
     extra = 2
 
-    def forward(
-        self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
-    ) -> Float[Tensor, "n 3 h w"]:
-        """See `Denoising.forward`."""
-        pixels, levels = self.trunk(color, guides)
-        kernel, *others = pixels.split([TAPS, 1, 1, affinity.CHANNELS, CARES], dim=1)
-        trust, share, correction, care = (other.float() for other in others)
-        divisor, features = reflectance(guides, share), corrected(guides, correction)
-        return (
-            self.reconstruct(color / divisor, trust, kernel, care, levels, features, mean_radiance, tone_map)
-            * divisor
-        )
+    def in_full(self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> Output:
+        """See `Denoising.in_full`."""
+        start = spread(color, guides)
+        predicted, levels = self.trunk(color, guides, start)
+        kernel, *others = predicted.split([TAPS, 1, 1, affinity.CHANNELS, CARES, 1], dim=1)
+        trust, share, correction, care, factor = (other.float() for other in others)
+        divisor, noise = reflectance(guides, share), predicted_noise(start, factor)
+        pixels = Pixels(kernel, trust, correction, care, noise.detach())
+        radiance = self.reconstruct(color / divisor, guides, pixels, levels, mean_radiance, tone_map)
+        return Output(radiance * divisor, noise, strain([correction, care, factor], levels))
