@@ -1,7 +1,7 @@
 """Run by a Python that has bpy: writes small .blend files to render in tests.
 
-`make_blend.py FOLDER` makes room.blend (still, two cameras), moving.blend (a ball that crosses the room), and
-blind.blend (no camera).
+`make_blend.py FOLDER` makes room.blend (still, two cameras), busy.blend (the same, with settings that would
+spoil a pair), moving.blend (a ball that crosses the room), and blind.blend (no camera).
 """
 
 import math
@@ -63,6 +63,24 @@ def add(name: str, what: Any, place: tuple[float, float, float], turn: tuple[flo
     return thing
 
 
+def spoil() -> None:
+    """What a user may have set for his own frames, and a pair must not have."""
+    scene, render, cycles = bpy.context.scene, bpy.context.scene.render, bpy.context.scene.cycles
+    render.use_border = render.use_crop_to_border = render.use_multiview = render.use_freestyle = True
+    render.border_max_x, render.resolution_percentage, render.use_stamp = 0.5, 50, True
+    render.image_settings.file_format, render.image_settings.color_depth = "PNG", "16"
+    cycles.use_denoising = cycles.use_adaptive_sampling = cycles.use_animated_seed = True
+    cycles.adaptive_threshold, cycles.adaptive_min_samples = 0.9, 1
+    cycles.time_limit, cycles.filter_width = 0.01, 3
+    scene.view_layers[0].samples = 1
+    scene.view_layers[0].use_pass_combined = False
+    scene.view_layers.new("another")
+    scene.timeline_markers.new("cut", frame=1).camera = bpy.data.objects["second"]
+    scene.timeline_markers.new("back", frame=3).camera = bpy.data.objects["own"]
+    scene.frame_set(5)
+    scene.render.engine = "BLENDER_WORKBENCH"
+
+
 def move_ball() -> None:
     """Over five frames, of which the last two are alike."""
     scene, moved = bpy.context.scene, bpy.data.objects["matt ball"]
@@ -77,6 +95,9 @@ def main(folder: str) -> None:
     """All of them."""
     room()
     bpy.ops.wm.save_as_mainfile(filepath=f"{folder}/room.blend")
+    spoil()
+    bpy.ops.wm.save_as_mainfile(filepath=f"{folder}/busy.blend")
+    room()
     move_ball()
     bpy.ops.wm.save_as_mainfile(filepath=f"{folder}/moving.blend")
     bpy.context.scene.camera = None

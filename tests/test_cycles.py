@@ -316,7 +316,7 @@ def _runs_after_a_second(process: int) -> bool:
 
 @pytest.fixture(scope="module")
 def blends(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with room.blend, moving.blend and blind.blend."""
+    """A folder with the files of make_blend.py."""
     try:
         program = _blender.find()
     except UsageError as error:
@@ -362,6 +362,19 @@ def test_same_shot_gives_the_same_bytes_whatever_was_rendered_in_between(
     again = own_view.render(shot)
     for plane in PLANES:
         np.testing.assert_array_equal(first.planes[plane], again.planes[plane])
+
+
+@pytest.mark.render
+def test_settings_that_would_spoil_a_pair_are_put_off(blends: Path, own_view: cycles.CyclesScene) -> None:
+    busy = cycles.open_file(blends / "busy.blend")
+    for view in (0, 1):
+        own_view.look(view, np.random.default_rng(0))
+        busy.look(view, np.random.default_rng(0))
+        # Fewer samples would end before adaptive sampling begins.
+        frames = [scene.render(replace(SHOT, spp=64)) for scene in (own_view, busy)]
+        for plane in PLANES:
+            np.testing.assert_array_equal(frames[0].planes[plane], frames[1].planes[plane])
+    busy.close()
 
 
 @pytest.mark.render

@@ -98,8 +98,6 @@ class Stage:
         """Render what the camera sees into a multilayer EXR file: scene-linear, 32 bits."""
         cycles, render = self._scene.cycles, self._scene.render
         cycles.samples, cycles.seed, cycles.pixel_filter_type = spp, seed, pixel_filter
-        if pixel_filter == "BOX":
-            cycles.filter_width = 1
         render.resolution_x, render.resolution_y = size
         bpy.ops.render.render(scene=self._scene.name)
         bpy.data.images["Render Result"].save_render(path, scene=self._scene)
@@ -124,7 +122,7 @@ def _prepare_layers(scene: Any) -> None:
     taken = next((layer for layer in scene.view_layers if layer.use), scene.view_layers[0])
     for layer in scene.view_layers:
         layer.use = layer == taken
-    taken.use_pass_combined = taken.cycles.denoising_store_passes = True
+    taken.cycles.denoising_store_passes = True
     bpy.context.window.view_layer = taken
 
 
