@@ -133,11 +133,9 @@ def _backend(path: Path, settings: RenderSettings) -> ModuleType:
         UsageError: none does, or it lacks a filter that is asked for.
     """
     every = backends.every()
-    for backend in every:
-        if path.suffix.lower() in backend.SUFFIXES:
-            break
-    else:
-        known = ", ".join(suffix for backend in every for suffix in backend.SUFFIXES)
+    backend = next((one for one in every if path.suffix.lower() in one.SUFFIXES), None)
+    if not backend:
+        known = ", ".join(suffix for one in every for suffix in one.SUFFIXES)
         raise UsageError(f"{path}: no renderer opens this; give a scene file of these kinds: {known}")
     if lacking := [name for name in settings.filters if name not in backend.FILTERS]:
         raise UsageError(

@@ -243,7 +243,7 @@ def test_missing_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[
         ("print('\\n' + mark + 'not JSON', flush=True)", "Blender's answer isn't understood: ", "not JSON"),
         ("print('\\n' + mark + '[1]', flush=True)", "Blender's answer isn't understood: ", "[1]"),
         ("print('\\n' + mark + json.dumps(dict(error='no\\ngood')), flush=True)",
-         "Blender can't open it: ", "no good"),
+         "Blender failed to open: ", "no good"),
         ("time.sleep(60)", "Blender was silent for 1 s when asked to open, and was ended; ", "Blender 5.0.1"),
     ],
     ids=["exit", "crash", "garbage", "list", "error", "hang"],
@@ -260,6 +260,7 @@ def test_child_that_fails_is_one_line_and_ends(
     start = _blender._start
     monkeypatch.setattr(_blender, "_start", lambda words: started.append(start(words)) or started[-1])
     monkeypatch.setattr(_blender, "SILENCE_SECONDS", 1)
+    monkeypatch.setattr(_blender, "GRACE_SECONDS", 0.2)
     fake.does(action)
     assert render(fake.scene, "--views", "3") == 1
     (line,) = capsys.readouterr().err.splitlines()
@@ -421,12 +422,18 @@ def test_views_of_an_animation_differ_and_are_found_again(blends: Path) -> None:
 
 
 @pytest.mark.render
-def test_file_is_left_as_it_was(blends: Path, tmp_path: Path) -> None:
+def test_nothing_is_changed_or_left_but_pairs(
+    blends: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     scene = Path(shutil.copy(blends / "room.blend", tmp_path))
     before = scene.read_bytes()
     assert render(scene, "--views", "3", "--spp", "1") == 0
     assert scene.read_bytes() == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs", "room.blend"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs", "room.blend", "temporary"]
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.render
@@ -438,7 +445,7 @@ def test_file_without_camera_and_file_that_is_none_are_one_line_each(
     assert main(["render", str(blends / "blind.blend"), str(broken), "-o", str(tmp_path), "--quiet"]) == 1
     first, second = capfd.readouterr().err.splitlines()
     assert first == (
-        f"mcdenoise: {blends}/blind.blend: Blender can't open it: the scene has no camera; "
+        f"mcdenoise: {blends}/blind.blend: Blender failed to open: the scene has no camera; "
         "add one, it is where the first view comes from"
     )
-    assert second.startswith(f"mcdenoise: {broken}: Blender can't open it: Error: ")
+    assert second.startswith(f"mcdenoise: {broken}: Blender failed to open: Error: ")

@@ -22,6 +22,7 @@ PROGRAM = Path(__file__).with_name("_in_blender.py")
 MARK = "@mcdenoise "
 # Blender tells what it is about several times per render; one that is silent for so long hangs.
 SILENCE_SECONDS = 900
+GRACE_SECONDS = 3
 LAST_LINES = 3
 
 _CURE = (
@@ -85,19 +86,24 @@ class Child:
         self._write({"do": do, **what})
         answer = self._answer(do)
         if "error" in answer:
-            raise SceneError(f"{self._scene}: Blender can't {do} it: {_one_line(answer['error'])}")
+            raise SceneError(f"{self._scene}: Blender failed to {do}: {_one_line(answer['error'])}")
         return answer.get("done")
 
     def close(self) -> None:
         """End it, whatever it does; may be called again."""
-        self._process.kill()
-        self._process.wait()
+        with contextlib.suppress(OSError):
+            assert self._process.stdin
+            self._process.stdin.close()  # it then ends by itself, and removes its own temporary files
+        try:
+            self._process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         for listener in self._listeners:
             listener.join()
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            with contextlib.suppress(OSError):
-                assert stream
-                stream.close()
+        for stream in (self._process.stdout, self._process.stderr):
+            assert stream
+            stream.close()
 
     def _write(self, request: dict[str, Any]) -> None:
         # One that is gone is told by what it doesn't answer.
