@@ -16,6 +16,8 @@ from mcdenoise.frame import Frame, Plane
 HALF_MAX = 65504.0
 # Filters that weigh a sample by where it falls in one pixel; all others spread noise over neighbours.
 UNSPREAD = ("box",)
+# Renderers that draw their samples from the filter instead: no filter spreads their noise.
+FILTER_SAMPLING = ("cycles",)
 # Filters with negative lobes: negative radiance is part of an unbiased picture.
 NEGATIVE_LOBES = ("mitchell", "lanczos", "catmullrom")
 # Of the difference of two halves, between neighbours: 0 for box, *measured* 0.38 for Mitsuba's Gaussian.
@@ -178,15 +180,20 @@ def _other_filter(one: Frame, other: Frame) -> str:
     name, beside = _filter(one), correlation_beside(one, other)
     if name == "unknown" or np.isnan(beside):
         return ""
-    if name in UNSPREAD and beside > UNSPREAD_MOST:
+    spreads = name not in UNSPREAD and not _renderer(one).startswith(FILTER_SAMPLING)
+    if not spreads and beside > UNSPREAD_MOST:
         return f"declared as {name}-filtered, but neighbours share noise ({beside:.2f})"
-    if name not in UNSPREAD and beside < SPREAD_LEAST:
+    if spreads and beside < SPREAD_LEAST:
         return f"declared as {name}-filtered, but neighbours share no noise ({beside:.2f})"
     return ""
 
 
 def _filter(frame: Frame) -> str:
     return str(frame.attributes.get("mcdenoise.filter", "unknown"))
+
+
+def _renderer(frame: Frame) -> str:
+    return str(frame.attributes.get("mcdenoise.renderer", "unknown"))
 
 
 def _detail(level: np.ndarray) -> np.ndarray:

@@ -1,27 +1,31 @@
-"""`mcdenoise render`: pairs of noisy renders, from scene files or from procedural scenes."""
+"""`mcdenoise render`: pairs of noisy renders, from scene files of any renderer or from procedural scenes."""
 
 import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 from mcdenoise import config
 from mcdenoise.errors import ExrError, McdenoiseError, NoInputError, SceneError, UsageError
-from renderers import pairs
-from renderers.backends import mitsuba
-from renderers.backends._contract import OpenScene
-from renderers.backends.mitsuba import MitsubaScene
+from renderers import backends, pairs
+from renderers.backends._contract import OpenScene, scene_name
 from renderers.scenes import procedural
 from renderers.settings import RenderSettings
 
-HELP = "render pairs of noisy frames to train on (Mitsuba 3)"
+HELP = "render pairs of noisy frames to train on (Mitsuba 3, Cycles)"
 EXAMPLES = """examples:
   mcdenoise render scene.xml -o pairs/ --spp 8 --views 4 --size 256x256
   mcdenoise render kitchen.xml office.xml -o pairs/ --spp 4,8,16 --filter box,gaussian --views 20
+  mcdenoise render shot.blend -o pairs/ --spp 8 --views 20 --filter blackman-harris
   mcdenoise render --procedural 100 -o pairs/ --views 4 --seed 7
+A .blend is rendered with Cycles by Blender 4.2 or newer: what MCDENOISE_BLENDER names (blender, or a Python
+that has bpy), else `blender`. Its own camera is the first view; then come its other cameras, frames of its
+animation, and cameras found by chance.
 Run it again to go on where it was stopped: only what is missing is rendered."""
 
 
@@ -61,7 +65,13 @@ class Tally:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `render`."""
-    parser.add_argument("scenes", nargs="*", type=Path, metavar="SCENE.xml", help="Mitsuba 3 scenes")
+    parser.add_argument(
+        "scenes",
+        nargs="*",
+        type=Path,
+        metavar="SCENE",
+        help="Mitsuba 3 scenes (.xml), Blender files (.blend)",
+    )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="PAIRS/", help="folder for the pairs"
     )
@@ -84,7 +94,8 @@ def _sources(scenes: Sequence[Path], settings: RenderSettings) -> list[Source]:
     """What to render: the scene files, or the made-up scenes.
 
     Raises:
-        UsageError: neither or both are asked for, or there are no environment maps where they should be.
+        UsageError: neither or both are asked for, no renderer opens a file or has a filter, or there are no
+            environment maps where they should be.
     """
     if bool(scenes) == bool(settings.procedural):
         raise UsageError("render: give scene files, or --procedural N (see mcdenoise render --help)")
@@ -93,7 +104,10 @@ def _sources(scenes: Sequence[Path], settings: RenderSettings) -> list[Source]:
         raise UsageError(f"--environments {maps}: no such folder, or no .exr in it")
     numbers = range(settings.first_scene, settings.first_scene + settings.procedural)
     return [
-        *(Source(name, partial(MitsubaScene.from_file, path)) for name, path in _by_name(scenes).items()),
+        *(
+            Source(name, partial(_backend(path, settings).open_file, path))
+            for name, path in _by_name(scenes).items()
+        ),
         *(Source(procedural.scene_name(n), partial(procedural.open_scene, n, maps)) for n in numbers),
     ]
 
@@ -106,10 +120,28 @@ def _by_name(scenes: Sequence[Path]) -> dict[str, Path]:
     """
     by_name: dict[str, Path] = {}
     for path in scenes:
-        other = by_name.setdefault(mitsuba.scene_name(path), path)
+        other = by_name.setdefault(scene_name(path), path)
         if other != path:
             raise UsageError(f"{other} and {path}: pairs of both would have one name; rename one of them")
     return by_name
+
+
+def _backend(path: Path, settings: RenderSettings) -> ModuleType:
+    """The renderer that opens the file.
+
+    Raises:
+        UsageError: none does, or it lacks a filter that is asked for.
+    """
+    every = backends.every()
+    backend = next((one for one in every if path.suffix.lower() in one.SUFFIXES), None)
+    if not backend:
+        known = ", ".join(suffix for one in every for suffix in one.SUFFIXES)
+        raise UsageError(f"{path}: no renderer opens this; give a scene file of these kinds: {known}")
+    if lacking := [name for name in settings.filters if name not in backend.FILTERS]:
+        raise UsageError(
+            f"{path}: its renderer has no filter {lacking[0]!r}; it has: {', '.join(backend.FILTERS)}"
+        )
+    return backend
 
 
 def _make_folder(folder: Path) -> None:
@@ -153,8 +185,9 @@ def _render_scene(
     except (NoInputError, SceneError, ExrError) as error:
         yield tally.fail(error, views=len(missing))
         return
-    for job in missing:
-        yield _render_view(scene, job, settings, tally)
+    with closing(scene):
+        for job in missing:
+            yield _render_view(scene, job, settings, tally)
 
 
 def _render_view(

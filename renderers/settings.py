@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from mcdenoise.config import setting
 from mcdenoise.errors import UsageError
-from renderers.backends import mitsuba
+from renderers import backends
 
+# Those that some renderer has; not every renderer has each.
+FILTERS = tuple(dict.fromkeys(name for backend in backends.every() for name in backend.FILTERS))
 # Below this side in pixels there is nothing to learn from a picture.
 SMALLEST = 8
 
@@ -27,9 +29,7 @@ class RenderSettings:
     size: str = setting("256x256", "width x height in pixels", metavar="WxH")
     seed: int = setting(1, "where chance starts: cameras, spp, filters and noise", metavar="N")
     camera_seed: int = setting(1, "where the cameras start, apart from the noise", metavar="N")
-    filter: str = setting(
-        "box", f"pixel filter, or several: {', '.join(mitsuba.FILTERS)}", metavar="NAME[,NAME...]"
-    )
+    filter: str = setting("box", f"pixel filter, or several: {', '.join(FILTERS)}", metavar="NAME[,NAME...]")
     procedural: int = setting(0, "render this many made-up scenes", metavar="N")
     first_scene: int = setting(0, "number of the first made-up scene", metavar="N")
     environments: str = setting(
@@ -43,8 +43,8 @@ class RenderSettings:
             if getattr(self, name) < 0:
                 raise UsageError(f"render: --{name.replace('_', '-')} can't be negative")
         for name in self.filters:
-            if name not in mitsuba.FILTERS:
-                raise UsageError(f"render: no filter {name!r}; there is: {', '.join(mitsuba.FILTERS)}")
+            if name not in FILTERS:
+                raise UsageError(f"render: no filter {name!r}; there is: {', '.join(FILTERS)}")
         for flag, counts in (("--spp", self.spps), ("--extra-spp", self.extra_spps)):
             if min(counts, default=1) < 1:
                 asked = ",".join(map(str, counts))

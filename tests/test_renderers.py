@@ -16,7 +16,7 @@ from mcdenoise.errors import ExrError, SceneError
 from mcdenoise.frame import Frame
 from renderers import command, pairs
 from renderers.backends import _variant, mitsuba
-from renderers.backends._contract import Shot
+from renderers.backends._contract import Shot, scene_name
 from renderers.pairs import Job
 
 CORNER = Path(__file__).parent.parent / "examples" / "scenes" / "corner.xml"
@@ -30,6 +30,7 @@ class Imagined:
     def __init__(self, name: str = "room", last_view: int = 100) -> None:
         self.name, self.last_view = name, last_view
         self.shots: list[Shot] = []
+        self.closed = False
         self.spoiled = ""  # the plane that the second render puts a NaN into
 
     def look(self, view: int, chance: np.random.Generator) -> None:
@@ -47,12 +48,15 @@ class Imagined:
             planes[self.spoiled][0, 0, 0] = np.nan
         return Frame({name: plane.astype(np.float32) for name, plane in planes.items()})
 
+    def close(self) -> None:
+        self.closed = True
+
 
 @pytest.fixture
 def imagined(monkeypatch: pytest.MonkeyPatch) -> Imagined:
     """Every scene file is opened as this scene."""
     scene = Imagined()
-    monkeypatch.setattr(command, "MitsubaScene", SimpleNamespace(from_file=lambda _: scene))
+    monkeypatch.setattr(mitsuba, "open_file", lambda _: scene)
     return scene
 
 
@@ -87,7 +91,7 @@ def test_pair_is_named_after_scene_view_spp_and_filter(tmp_path: Path) -> None:
     ],
 )
 def test_scene_is_named_after_its_file_or_the_folder_that_is_the_scene(path: str, name: str) -> None:
-    assert mitsuba.scene_name(Path(path)) == name
+    assert scene_name(Path(path)) == name
 
 
 def test_plan_is_the_same_for_the_same_seed_and_whatever_other_views_are_asked_for(tmp_path: Path) -> None:
@@ -256,8 +260,18 @@ def test_full_disk_stops_with_one_line_and_half_a_pair_that_doesnt_count(
         (["--size=-9x16"], "render: --size -9x16 is too small; 8x8 is the least"),
         (["--size", "large"], "render: --size 'large': write it as 256x256"),
         (["--size", "16"], "render: --size '16': write it as 256x256"),
-        (["--filter", "lanczos"], "render: no filter 'lanczos'; there is: box, gaussian, tent, mitchell"),
-        (["--filter", "box,"], "render: no filter ''; there is: box, gaussian, tent, mitchell"),
+        (
+            ["--filter", "lanczos"],
+            "render: no filter 'lanczos'; there is: box, gaussian, blackman-harris, tent, mitchell",
+        ),
+        (
+            ["--filter", "box,"],
+            "render: no filter ''; there is: box, gaussian, blackman-harris, tent, mitchell",
+        ),
+        (
+            ["--filter", "blackman-harris"],
+            "room.xml: its renderer has no filter 'blackman-harris'; it has: box, gaussian, tent, mitchell",
+        ),
         (["--views", "0"], "render: --views 0: there must be at least 1"),
         (["--views", "many"], "argument --views: invalid int value: 'many'; see `mcdenoise render --help`"),
         (["--seed", "-1"], "render: --seed can't be negative"),
@@ -273,6 +287,19 @@ def test_impossible_setting_is_one_line_and_no_folder(
     assert main(["render", "room.xml", "-o", str(out), *flags]) == 2
     assert capsys.readouterr().err == f"mcdenoise: {told}\n"
     assert not out.exists()
+
+
+def test_file_that_no_renderer_opens_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["render", "room.obj", "-o", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        "mcdenoise: room.obj: no renderer opens this; give a scene file of these kinds: .blend, .xml\n"
+    )
+
+
+def test_scene_is_closed_whatever_became_of_its_views(tmp_path: Path, imagined: Imagined) -> None:
+    imagined.last_view = 0
+    assert render(tmp_path, "--views", "2") == 1
+    assert imagined.closed
 
 
 def test_two_scenes_of_one_name_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

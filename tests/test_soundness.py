@@ -80,6 +80,13 @@ def test_declared_filter_is_held_against_the_noise(render: Render) -> None:
     assert soundness.faults([render(seed, blur=0.6) for seed in (1, 2)]) == []  # nothing was declared
 
 
+def test_renderer_that_draws_samples_from_the_filter_spreads_no_noise(render: Render) -> None:
+    said = {"filter": "gaussian", "renderer": "cycles 5.0.1 cpu"}
+    assert soundness.faults([render(seed, **said) for seed in (1, 2)]) == []
+    (fault,) = soundness.faults([render(seed, blur=0.6, **said) for seed in (1, 2)])
+    assert fault.startswith("a and b: declared as gaussian-filtered, but neighbours share noise (0.")
+
+
 def test_other_exposure_is_told_from_noise(render: Render) -> None:
     (fault,) = soundness.faults([render(1), render(2, scale=1.2)])
     assert fault.startswith("a and b: their means differ by ")

@@ -269,6 +269,27 @@ def upsampled_back(
 
 
 @_compiled
+def brightest(level: Any, features: Any, places: Any, reach: Any, care: Any, kin: Any, out: Any) -> None:
+    """`affinity.brightest_kin`, of one item."""
+    height, width = out.shape
+    for y in prange(height):
+        strength = np.empty((3, width), np.float32)
+        for kind in range(3):
+            strength[kind, :] = care[kind]
+        strange, best = np.empty(width, np.float32), level[y + reach, reach : reach + width].copy()
+        for place in range(places.shape[0]):
+            row, left = y + reach + places[place, 0], reach + places[place, 1]
+            strange[:] = 0
+            for f in range(features.shape[0]):
+                own = features[f, y + reach, reach : reach + width]
+                _add_square(strange, features[f, row, left : left + width], own, strength[KINDS[f]], width)
+            value = level[row, left : left + width]
+            for x in range(width):
+                best[x] = max(best[x], value[x] if strange[x] < kin else best[x])
+        out[y, :] = best
+
+
+@_compiled
 def kin(
     tone: Any,
     features: Any,

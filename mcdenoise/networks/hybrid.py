@@ -10,6 +10,7 @@ from mcdenoise.networks._contract import Output
 from mcdenoise.networks._kernels import (
     KernelPredicting,
     Pixels,
+    brightest_kin,
     mean_tone,
     predicted_noise,
     reflectance,
@@ -18,8 +19,10 @@ from mcdenoise.networks._kernels import (
 )
 from mcdenoise.networks._trunk import CARES, TAPS
 
-# Bound on the shift in tones, a factor of 20: beyond it lies no bias of a mean, but a training that blows up.
+# Bound on the shift in tones, a factor of 2: what is averaged in tones has little noise left.
 SHIFT = 0.15
+# A pixel may be so many times as bright as the brightest of its kin.
+ABOVE = 1.1
 # Variance of tones at which half of the shift is left: without noise there is no bias to make up for.
 SHIFTED = 0.002
 
@@ -45,7 +48,18 @@ class Network(KernelPredicting):
         tone = self.reconstruct(color.clamp(min=0) / divisor, guides, pixels, levels, mean_tone, _as_it_is)
         far = strain([shift / SHIFT, correction, care, factor], levels)
         shift = SHIFT * torch.tanh(shift / SHIFT) * pixels.noise / (pixels.noise + SHIFTED)
-        return Output(tone_unmap(tone + shift) * divisor, noise, far)
+        estimate = tone_unmap(tone + shift) * divisor
+        return Output(estimate if self.training else _bounded(estimate, color, guides), noise, far)
+
+
+def _bounded(
+    estimate: Float[Tensor, "n 3 h w"], color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
+) -> Float[Tensor, "n 3 h w"]:
+    """Little brighter than the brightest of its kin in the input: a mean is seldom above the largest of many
+    samples, leaked light is (docs/decisions/0005)."""
+    level = estimate.amax(1, keepdim=True).clamp(min=1e-9)
+    limit = ABOVE * brightest_kin(color.amax(1, keepdim=True), guides)
+    return estimate * (limit / level).clamp(max=1)
 
 
 def _as_it_is(tone: Tensor) -> Tensor:

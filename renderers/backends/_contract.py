@@ -1,11 +1,17 @@
 """What the harness asks of a renderer."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from mcdenoise.frame import Frame
+
+
+def scene_name(path: Path) -> str:
+    """`kitchen` for both `kitchen.xml` and `kitchen/scene_m3.xml`."""
+    return path.resolve().parent.name if path.stem.startswith("scene") else path.stem
 
 
 @dataclass(frozen=True)
@@ -42,3 +48,6 @@ class OpenScene(Protocol):
         Raises:
             SceneError: the renderer can't render it.
         """
+
+    def close(self) -> None:
+        """Give back what it holds; it isn't used again."""

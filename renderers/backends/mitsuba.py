@@ -9,20 +9,16 @@ import numpy as np
 from mcdenoise.errors import NoInputError, SceneError
 from mcdenoise.frame import Frame
 from renderers import cameras
-from renderers.backends._contract import Shot
+from renderers.backends._contract import Shot, scene_name
 from renderers.backends._variant import start
 
+SUFFIXES = (".xml",)
 FILTERS = ("box", "gaussian", "tent", "mitchell")
 # Channels of the `aov` integrator in the order asked for, after R G B.
 AOVS = "albedo:albedo,normal:sh_normal,depth:depth"
 MAX_DEPTH = 16
 # Paths in flight: 2 GiB or so of Dr.Jit's memory.
 PASS_SAMPLES = 2**22
-
-
-def scene_name(path: Path) -> str:
-    """`kitchen` for both `kitchen.xml` and `kitchen/scene_m3.xml`."""
-    return path.resolve().parent.name if path.stem.startswith("scene") else path.stem
 
 
 class MitsubaScene:
@@ -95,6 +91,9 @@ class MitsubaScene:
             )
         return _frame(image.astype(np.float32), has_negative_lobes=shot.filter == "mitchell")
 
+    def close(self) -> None:
+        """See `OpenScene.close`: memory goes with the last reference."""
+
     def _render_pass(self, sensor: Any, spp: int, seed: int) -> np.ndarray:
         try:
             image = self._mi.render(
@@ -118,6 +117,9 @@ class MitsubaScene:
             {"type": "perspective", "fov": self._fov, "film": film, "sampler": {"type": "independent"},
              "near_clip": 1e-3, "far_clip": 1e5}
         )  # fmt: skip
+
+
+open_file = MitsubaScene.from_file
 
 
 def _plain(error: RuntimeError) -> str:
