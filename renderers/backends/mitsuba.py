@@ -1,4 +1,4 @@
-"""Mitsuba 3: scenes from XML files or from a number, rendered with the `path` and `aov` integrators."""
+"""Mitsuba 3: scenes from XML files or from a number, rendered by path tracing, with their guides."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,8 @@ from renderers.backends._contract import Shot
 from renderers.backends._variant import start
 
 FILTERS = ("box", "gaussian", "tent", "mitchell")
-# Channels of the `aov` integrator in the order asked for, after R G B.
+# Channels of the `aov` integrator in the order asked for, after R G B: what a variant gets that can't have
+# `_guides`.
 AOVS = "albedo:albedo,normal:sh_normal,depth:depth"
 MAX_DEPTH = 16
 # Paths in flight: 2 GiB or so of Dr.Jit's memory.
@@ -33,9 +34,7 @@ class MitsubaScene:
         self._scene, self.name = scene, name
         self.renderer = f"mitsuba {self._mi.__version__} {self._mi.variant()}"
         self._own = camera, fov
-        # `hide_emitters` stays off: lamps in view are part of the picture.
-        inner = {"type": "path", "max_depth": MAX_DEPTH}
-        self._integrator = self._mi.load_dict({"type": "aov", "aovs": AOVS, "image": inner})
+        self._integrators = _integrators(self._mi, has_media=_has_media(scene))
         self._sensors: dict[tuple[str, int, int], Any] = {}
         self._camera, self._fov = self._own
 
@@ -96,13 +95,13 @@ class MitsubaScene:
         return _frame(image.astype(np.float32), has_negative_lobes=shot.filter == "mitchell")
 
     def _render_pass(self, sensor: Any, spp: int, seed: int) -> np.ndarray:
+        # One seed for all integrators: the guides are of the very points that the color is of.
         try:
-            image = self._mi.render(
-                self._scene, sensor=sensor, integrator=self._integrator, spp=spp, seed=seed
-            )
+            images = [self._mi.render(self._scene, sensor=sensor, integrator=integrator, spp=spp, seed=seed)
+                      for integrator in self._integrators]  # fmt: skip
         except RuntimeError as error:
             raise SceneError(f"{self.name}: Mitsuba can't render it: {_plain(error)}") from error
-        return np.array(image)
+        return np.concatenate([np.array(image) for image in images], axis=2)
 
     def _aim(self, sensor: Any) -> None:
         # Through `traverse`, so that Dr.Jit takes the camera as data and keeps its compiled kernel.
@@ -120,8 +119,26 @@ class MitsubaScene:
         )  # fmt: skip
 
 
-def _plain(error: RuntimeError) -> str:
-    """Mitsuba's message in one line, without the places in its own source."""
+def _integrators(mi: Any, *, has_media: bool) -> list[Any]:
+    """What renders R G B albedo normal depth, in this order."""
+    # `hide_emitters` stays off: lamps in view are part of the picture.
+    color = {"type": "volpath" if has_media else "path", "max_depth": MAX_DEPTH}
+    if "scalar" in mi.variant():
+        return [mi.load_dict({"type": "aov", "aovs": AOVS, "image": color})]
+    from renderers.backends._guides import Guides
+
+    return [mi.load_dict(color), Guides(has_media=has_media)]
+
+
+def _has_media(scene: Any) -> bool:
+    """Whether anything in the scene is filled with smoke, fog or milk."""
+    return any(shape.is_medium_transition() for shape in scene.shapes())
+
+
+def _plain(error: BaseException) -> str:
+    """The first cause that Mitsuba tells, in one line, without the places in its own source."""
+    if error.__cause__:
+        return _plain(error.__cause__)
     return " ".join(re.sub(r"\[\w+\.cpp:\d+\]", "", str(error)).split())
 
 
@@ -149,8 +166,8 @@ def _fov(mi: Any, sensor: Any) -> float:
 def _frame(image: np.ndarray, *, has_negative_lobes: bool) -> Frame:
     """R G B albedo normal depth (h w 10) as a frame; albedo within 0..1, negative radiance clamped.
 
-    Mitsuba's albedo AOV exceeds 1 on rough conductors (measured: up to 97) and is exactly 0 on what is black,
-    on mirrors, on smooth glass and where the ray misses. HDRIs may hold negative radiance, and so do renders
+    Without `_guides` the albedo exceeds 1 on rough conductors (measured: up to 97) and is 0 on mirrors and
+    smooth glass. What is black has an albedo of exactly 0, and so has the sky. HDRIs may hold negative radiance, and so do renders
     lit by them; where the pixel filter has negative lobes, negative radiance is part of an unbiased picture
     and stays.
     """
