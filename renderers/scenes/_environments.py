@@ -5,7 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from mcdenoise import exr
-from renderers.scenes._textures import Image, color, noise
+from renderers.scenes._colors import color
+from renderers.scenes._textures import Image, noise
+
+# Times the mean: a sun in a photograph of the sky is clamped to it, or a few paths would carry all its light.
+BRIGHTEST = 2e4
 
 
 def sky(chance: np.random.Generator) -> Image:
@@ -13,7 +17,7 @@ def sky(chance: np.random.Generator) -> Image:
     up = np.linspace(1, -1, 128)[:, None, None]
     zenith, horizon = color(chance, least=0.2) * [0.6, 0.8, 1.2], color(chance, least=0.5, most=1.2)
     image = np.where(up > 0, horizon + (zenith - horizon) * np.clip(up, 0, 1) ** 0.5, 0.3 * color(chance))
-    clouds = np.tile(noise(chance, 1.3)[::2], (1, 1))[..., None] * (up > 0)
+    clouds = noise(chance, 1.3)[::4, ::2, None] * (up > 0)
     image = image * (1 + chance.uniform(0, 1.5) * clouds)
     if chance.uniform() < 0.6:
         row, column = int(chance.uniform(8, 56)), int(chance.uniform(0, 254))
@@ -34,9 +38,10 @@ def softboxes(chance: np.random.Generator) -> Image:
 
 
 def read(path: Path) -> np.ndarray:
-    """An environment map (256 512 3) of mean 1, without negative radiance, its sun kept."""
+    """An environment map (256 512 3) of mean 1, without negative radiance, its sun clamped."""
     image = np.maximum(exr.read_frame(path).color, 0)
     step = max(image.shape[0] // 256, 1)
     rows, columns = image.shape[0] // step * step, image.shape[1] // step * step
     small = image[:rows, :columns].reshape(rows // step, step, columns // step, step, 3).mean(axis=(1, 3))
+    small = np.minimum(small, BRIGHTEST * small.mean())
     return np.asarray(small / (small.mean() + 1e-6))

@@ -1,0 +1,13 @@
+"""Colours that chance gives to surfaces."""
+
+import colorsys
+
+import numpy as np
+from jaxtyping import Float
+
+
+def color(chance: np.random.Generator, *, least: float = 0.08, most: float = 0.85) -> Float[np.ndarray, "3"]:
+    """A reflectance as paints have it: often nearly grey, seldom saturated."""
+    saturation = float(chance.beta(1.2, 2.2))
+    rgb = colorsys.hsv_to_rgb(float(chance.uniform()), saturation, float(chance.uniform(least, most)))
+    return np.array(rgb, np.float64)
