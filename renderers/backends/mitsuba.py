@@ -19,7 +19,7 @@ FILTERS = ("box", "gaussian", "tent", "mitchell")
 AOVS = "albedo:albedo,normal:sh_normal,depth:depth"
 MAX_DEPTH = 16
 # Of the lens, in shares of the distance that is in focus, log10.
-APERTURES_LOG = (-2.5, -1.5)
+APERTURES_LOG = (-2.7, -1.7)
 # Paths in flight: 2 GiB or so of Dr.Jit's memory.
 PASS_SAMPLES = 2**22
 

@@ -15,7 +15,8 @@ BRIGHTEST = 2e4
 def sky(chance: np.random.Generator) -> Image:
     """A sky (128 256 3) of radiance around 1: gradient, clouds, ground, and often a small bright sun."""
     up = np.linspace(1, -1, 128)[:, None, None]
-    zenith, horizon = color(chance, least=0.2) * [0.6, 0.8, 1.2], color(chance, least=0.5, most=1.2)
+    evening = np.array([1.0, chance.uniform(0.6, 1.0), chance.uniform(0.4, 1.1)])
+    zenith, horizon = chance.uniform(0.2, 1) * np.array([0.45, 0.7, 1.2]), chance.uniform(0.5, 1.2) * evening
     image = np.where(up > 0, horizon + (zenith - horizon) * np.clip(up, 0, 1) ** 0.5, 0.3 * color(chance))
     clouds = noise(chance, 1.3)[::4, ::2, None] * (up > 0)
     image = image * (1 + chance.uniform(0, 1.5) * clouds)

@@ -33,9 +33,7 @@ def _laid(chance: np.random.Generator, width: float, depth: float, height: float
 
 def ornament(chance: np.random.Generator) -> Thing:
     """A thing for a table, about 20 cm in size."""
-    kinds = (vase, vase, pebble, ring, bulb, book_pile, bowl, cube, cone, bottle, frame, mug)
-    made: Thing = kinds[int(chance.integers(len(kinds)))](chance)
-    return made
+    return ORNAMENTS[int(chance.integers(len(ORNAMENTS)))](chance)
 
 
 def chair(chance: np.random.Generator) -> Thing:
@@ -204,3 +202,6 @@ def cube(chance: np.random.Generator) -> Thing:
 def cone(chance: np.random.Generator) -> Thing:
     """A cone."""
     return {"body": lathe([(0, 0), (chance.uniform(0.05, 0.1), 0), (0.0, chance.uniform(0.1, 0.3))])}
+
+
+ORNAMENTS = (vase, vase, pebble, ring, bulb, book_pile, bowl, cube, cone, bottle, frame, mug)

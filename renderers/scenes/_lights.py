@@ -8,7 +8,7 @@ import numpy as np
 from renderers.cameras import look_at
 from renderers.scenes import _environments, _pictures, _textures
 from renderers.scenes._materials import Plugin
-from renderers.scenes._meshes import Mesh
+from renderers.scenes._meshes import Mesh, Number
 from renderers.scenes._pictures import Picture
 
 # `sunsky` gives radiance in units of its own: about a third of ours.
@@ -24,7 +24,7 @@ class Light:
     plugin: Plugin
 
 
-def area(kind: str, mesh: Mesh, power: float, chance: np.random.Generator) -> Light:
+def area(kind: str, mesh: Mesh, power: Number, chance: np.random.Generator) -> Light:
     """The mesh shines evenly: the smaller, the brighter, in a colour from candle to daylight."""
     warmth = np.array([1.0, chance.uniform(0.6, 1.0), chance.uniform(0.3, 1.1)])
     if chance.uniform() < 0.1:  # neon
@@ -33,7 +33,7 @@ def area(kind: str, mesh: Mesh, power: float, chance: np.random.Generator) -> Li
     return Light(kind, {"type": "area", "radiance": {"type": "rgb", "value": radiance.tolist()}})
 
 
-def screen(brightness: float, chance: np.random.Generator) -> Light:
+def screen(brightness: Number, chance: np.random.Generator) -> Light:
     """A picture that shines: a television, a neon sign, a stained window."""
     shown = _pictures.pick(_textures.PRINTS, chance)
 
@@ -45,7 +45,7 @@ def screen(brightness: float, chance: np.random.Generator) -> Light:
     return Light("screen", {"type": "area", "radiance": bitmap})
 
 
-def spot(place: np.ndarray, target: np.ndarray, power: float, chance: np.random.Generator) -> Light:
+def spot(place: np.ndarray, target: np.ndarray, power: Number, chance: np.random.Generator) -> Light:
     """A point that shines into a cone, with a sharp or a soft edge."""
     cone = float(chance.uniform(12, 50))
     warmth = np.array([1.0, chance.uniform(0.6, 1.0), chance.uniform(0.3, 1.1)])
@@ -55,7 +55,7 @@ def spot(place: np.ndarray, target: np.ndarray, power: float, chance: np.random.
                           "intensity": {"type": "rgb", "value": (warmth * power).tolist()}})  # fmt: skip
 
 
-def sun_and_sky(brightness: float, chance: np.random.Generator) -> Light:
+def sun_and_sky(brightness: Number, chance: np.random.Generator) -> Light:
     """A clear sky of the hour and the haze, with its sun."""
     height, angle = np.radians(chance.uniform(4, 85)), chance.uniform(0, 2 * np.pi)
     flat = np.cos(height)
@@ -67,17 +67,17 @@ def sun_and_sky(brightness: float, chance: np.random.Generator) -> Light:
                                  "sky_scale": scale})  # fmt: skip
 
 
-def sky(brightness: float, chance: np.random.Generator) -> Light:
+def sky(brightness: Number, chance: np.random.Generator) -> Light:
     """A made-up sky."""
     return _dome("sky", _pictures.pick((_environments.sky,), chance), brightness, chance)
 
 
-def softboxes(brightness: float, chance: np.random.Generator) -> Light:
+def softboxes(brightness: Number, chance: np.random.Generator) -> Light:
     """A dark studio with bright rectangles."""
     return _dome("softboxes", _pictures.pick((_environments.softboxes,), chance), brightness, chance)
 
 
-def photographed(folder: Path, brightness: float, chance: np.random.Generator) -> Light:
+def photographed(folder: Path, brightness: Number, chance: np.random.Generator) -> Light:
     """One of the environment maps in `folder`."""
     maps = sorted(folder.glob("*.exr"))
     path = maps[int(chance.integers(len(maps)))]
@@ -89,7 +89,7 @@ def photographed(folder: Path, brightness: float, chance: np.random.Generator) -
     return _dome("map", Picture(draw, 0), brightness, chance)
 
 
-def _dome(kind: str, picture: Picture, brightness: float, chance: np.random.Generator) -> Light:
+def _dome(kind: str, picture: Picture, brightness: Number, chance: np.random.Generator) -> Light:
     angle = chance.uniform(0, 2 * np.pi)
     turn = look_at(np.zeros(3), np.array([np.sin(angle), 0, np.cos(angle)]), UP)
     return Light(kind, {"type": "envmap", "bitmap": picture, "scale": float(brightness), "to_world": turn})

@@ -8,6 +8,7 @@ import numpy as np
 
 from renderers.scenes import _pictures, _reliefs, _textures
 from renderers.scenes._colors import color
+from renderers.scenes._meshes import Number
 
 Plugin = dict[str, Any]
 
@@ -130,15 +131,12 @@ class Materials:
         return {"type": "thindielectric", "int_ior": 1.5}
 
     def bumpy(self) -> Plugin:
-        """A surface with a bump map: bricks and cloth in relief."""
-        height = _bitmap(_pictures.pick(_reliefs.BUMPS, self._chance))
-        return _both_sides({"type": "bumpmap", "height": height, "scale": 10 ** self._uniform(-2.7, -1.2),
-                            "bsdf": self._varnished()})  # fmt: skip
+        """Bricks, cloth, tiles in relief: a normal map, as Mitsuba's `bumpmap` gives NaN on some meshes."""
+        return self._relief(_reliefs.BUMPS)
 
     def dented(self) -> Plugin:
-        """A surface with a normal map: hammered, wavy."""
-        relief = _bitmap(_pictures.pick((_reliefs.normals,), self._chance))
-        return _both_sides({"type": "normalmap", "normalmap": relief, "bsdf": self._varnished()})
+        """Hammered, wavy."""
+        return self._relief(_reliefs.DENTS)
 
     def pierced(self) -> Plugin:
         """Cloth, lace or punched metal with cut-outs."""
@@ -149,15 +147,17 @@ class Materials:
         return {"type": "blendbsdf", "weight": _bitmap(_pictures.pick((_reliefs.rags,), self._chance)),
                 "paint": self.plastic(), "metal": self.metal()}  # fmt: skip
 
-    def _one_of(self, weights: Mapping[str, float]) -> Material:
+    def _one_of(self, weights: Mapping[str, Number]) -> Material:
         kinds, share = list(weights), np.array(list(weights.values()))
         kind = kinds[int(self._chance.choice(len(kinds), p=share / share.sum()))]
         make: Callable[[], Plugin] = getattr(self, kind)
         return Material(kind, make())
 
-    def _varnished(self) -> Plugin:
-        return {"type": "roughplastic", "diffuse_reflectance": self._texture(),
-                "alpha": self._uniform(0.05, 0.4)}  # fmt: skip
+    def _relief(self, kinds: tuple[_pictures.Draw, ...]) -> Plugin:
+        varnished = {"type": "roughplastic", "diffuse_reflectance": self._texture(),
+                     "alpha": self._uniform(0.05, 0.4)}  # fmt: skip
+        picture = _bitmap(_pictures.pick(kinds, self._chance))
+        return _both_sides({"type": "normalmap", "normalmap": picture, "bsdf": varnished})
 
     def _cut(self, cutouts: tuple[_pictures.Draw, ...], bsdf: Plugin) -> Plugin:
         return {"type": "mask", "opacity": _bitmap(_pictures.pick(cutouts, self._chance)), "bsdf": bsdf}
@@ -166,7 +166,7 @@ class Materials:
         kinds = _textures.PATTERNS if self._chance.uniform() < 0.8 else _textures.PRINTS
         return _bitmap(_pictures.pick(kinds, self._chance))
 
-    def _uniform(self, low: float, high: float) -> float:
+    def _uniform(self, low: Number, high: Number) -> float:
         return float(self._chance.uniform(low, high))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from renderers.scenes._colors import color
 from renderers.scenes._materials import Material, Plugin
+from renderers.scenes._meshes import Number
 
 
 @dataclass(frozen=True)
@@ -17,12 +18,12 @@ class Filling:
     plugin: Plugin
 
 
-def filling(size: float, chance: np.random.Generator) -> Filling:
+def filling(size: Number, chance: np.random.Generator) -> Filling:
     """A filling for a closed thing of about `size` metres."""
     return (smoke, milk, juice)[int(chance.integers(3))](size, chance)
 
 
-def smoke(size: float, chance: np.random.Generator) -> Filling:
+def smoke(size: Number, chance: np.random.Generator) -> Filling:
     """Thin to thick, within no surface at all."""
     albedo = np.full(3, chance.uniform(0.4, 0.98))
     return Filling(
@@ -32,7 +33,7 @@ def smoke(size: float, chance: np.random.Generator) -> Filling:
     )
 
 
-def milk(size: float, chance: np.random.Generator) -> Filling:
+def milk(size: Number, chance: np.random.Generator) -> Filling:
     """Milk, wax or soap within a clear or a frosted surface."""
     plain = {"type": "dielectric", "int_ior": 1.4}
     rough = {"type": "roughdielectric", "int_ior": 1.4, "alpha": 0.2}
@@ -41,7 +42,7 @@ def milk(size: float, chance: np.random.Generator) -> Filling:
     return Filling("milk", surface, _medium(albedo, 10 ** chance.uniform(0.5, 1.3) / size, chance))
 
 
-def juice(size: float, chance: np.random.Generator) -> Filling:
+def juice(size: Number, chance: np.random.Generator) -> Filling:
     """Clear and coloured: light is swallowed more than scattered."""
     surface = Material("skin", {"type": "dielectric", "int_ior": 1.33})
     return Filling(

@@ -11,7 +11,7 @@ from renderers.scenes._furniture import Thing
 from renderers.scenes._lights import Light
 from renderers.scenes._materials import Material, Materials
 from renderers.scenes._media import Filling
-from renderers.scenes._meshes import Mesh, join
+from renderers.scenes._meshes import Mesh, Number, Vector, join
 
 PAINTS, OTHERS, PRINTS = 5, 7, 3
 # Stops: how much all the light of a scene is turned up or down.
@@ -43,6 +43,11 @@ class Place:
     lights: tuple[Light, ...]
     cameras: tuple[Camera, ...]
     has_lens: bool
+
+    @property
+    def all_lights(self) -> tuple[Light, ...]:
+        """Those of its parts too."""
+        return (*self.lights, *(part.light for part in self.parts if part.light))
 
 
 class Builder:
@@ -88,7 +93,7 @@ class Builder:
         """A mesh that neither shines nor is filled."""
         self._meshes.setdefault(id(material), (material, []))[1].append(mesh)
 
-    def put(self, thing: Thing, place: Sequence[float] | np.ndarray) -> None:
+    def put(self, thing: Thing, place: Vector) -> None:
         """A thing, in materials that suit its roles."""
         by_role = {"leaf": lambda: self._foliage, "pane": lambda: self._pane if self.chance.uniform() < 0.5
                    else self.any(), "print": self.print, "cloth": self.paint}  # fmt: skip
@@ -99,12 +104,12 @@ class Builder:
             else:
                 self.add(mesh.moved(place), by_role.get(name, self.any)())
 
-    def shine(self, kind: str, mesh: Mesh, *, power: float) -> None:
+    def shine(self, kind: str, mesh: Mesh, *, power: Number) -> None:
         """A mesh that shines evenly with so much power in all."""
         light = _lights.area(kind, mesh, self.exposure * power, self.chance)
         self._parts.append(Part(mesh, _SHINING, light))
 
-    def screen(self, mesh: Mesh, brightness: float) -> None:
+    def screen(self, mesh: Mesh, brightness: Number) -> None:
         """A mesh that shines with a picture."""
         self._parts.append(Part(mesh, _SHINING, _lights.screen(self.exposure * brightness, self.chance)))
 
@@ -113,21 +118,22 @@ class Builder:
         filling = _media.filling(float(np.ptp(mesh.vertices, axis=0).min()), self.chance)
         self._parts.append(Part(mesh, filling.surface, filling=filling))
 
-    def spot(self, place: np.ndarray, target: np.ndarray, *, power: float) -> None:
+    def spot(self, place: np.ndarray, target: np.ndarray, *, power: Number) -> None:
         """A spot light, itself unseen."""
         self._lights.append(_lights.spot(place, target, self.exposure * power, self.chance))
 
-    def open_sky(self, brightness: float) -> None:
+    def open_sky(self, brightness: Number) -> None:
         """A sky, made up or photographed, or sun and sky."""
-        share = self.chance.uniform()
+        # Chance of its own: with or without photographs, all the rest of the place is the same.
+        chance = np.random.default_rng(int(self.chance.integers(2**62)))
+        share = chance.uniform()
         if self._environments and share < 0.4:
-            light = _lights.photographed(self._environments, self.exposure * brightness, self.chance)
+            light = _lights.photographed(self._environments, self.exposure * brightness, chance)
         else:
-            make = _lights.sky if share < 0.75 else _lights.sun_and_sky
-            light = make(self.exposure * brightness, self.chance)
+            light = (_lights.sky if share < 0.75 else _lights.sun_and_sky)(self.exposure * brightness, chance)
         self._lights.append(light)
 
-    def studio_walls(self, brightness: float) -> None:
+    def studio_walls(self, brightness: Number) -> None:
         """Softboxes far away."""
         self._lights.append(_lights.softboxes(self.exposure * brightness, self.chance))
 

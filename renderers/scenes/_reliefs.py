@@ -1,4 +1,7 @@
-"""Heights of surfaces, for bump and normal maps, and cut-outs: pictures that are no colours."""
+"""Bumps as normal maps, and cut-outs as opacities: pictures that are no colours."""
+
+from collections.abc import Callable
+from functools import wraps
 
 import numpy as np
 from jaxtyping import Float
@@ -8,22 +11,17 @@ from renderers.scenes._pictures import Draw
 from renderers.scenes._textures import SIZE, Field
 
 
-def heights(mask: Draw) -> Draw:
-    """Draws a height (n n 1) in 0..1."""
+def relief(height: Callable[[np.random.Generator], Field]) -> Draw:
+    """Draws a height as a normal map: unit normals, each axis moved from -1..1 to 0..1."""
 
-    def draw(chance: np.random.Generator) -> Float[np.ndarray, "n n 1"]:
-        return np.asarray(mask(chance)[..., None], np.float64)
+    @wraps(height)
+    def draw(chance: np.random.Generator) -> Float[np.ndarray, "n n 3"]:
+        field = height(chance) * 10 ** chance.uniform(0.0, 1.3)
+        slope = [np.roll(field, -1, axis) - np.roll(field, 1, axis) for axis in (1, 0)]
+        normal = np.stack([-slope[0], -slope[1], np.ones_like(field)], -1)
+        return np.asarray(normal / np.linalg.norm(normal, axis=2, keepdims=True) * 0.5 + 0.5)
 
-    draw.__name__ = mask.__name__
     return draw
-
-
-def normals(chance: np.random.Generator) -> Float[np.ndarray, "n n 3"]:
-    """Unit normals that waver, each axis moved from -1..1 to 0..1."""
-    height = _textures.dents(chance) * chance.uniform(2, 20)
-    slope = [np.roll(height, -1, axis) - np.roll(height, 1, axis) for axis in (1, 0)]
-    normal = np.stack([-slope[0], -slope[1], np.ones_like(height)], -1)
-    return np.asarray(normal / np.linalg.norm(normal, axis=2, keepdims=True) * 0.5 + 0.5)
 
 
 def leaf(chance: np.random.Generator) -> Float[np.ndarray, "n n 1"]:
@@ -73,9 +71,9 @@ def _opacity(inside: np.ndarray) -> Float[np.ndarray, "n n 1"]:
     return np.asarray(inside[..., None], np.float64)
 
 
+DENTS: tuple[Draw, ...] = (relief(_textures.dents),)
 BUMPS: tuple[Draw, ...] = tuple(
-    heights(mask)
-    for mask in (_textures.dents, _textures.weave, _textures.bricks, _textures.tiles, _textures.dots)
+    relief(height) for height in (_textures.weave, _textures.bricks, _textures.tiles, _textures.dots)
 )
 LEAVES: tuple[Draw, ...] = (leaf, twig)
 CUTOUTS: tuple[Draw, ...] = (lattice, holes, rags)

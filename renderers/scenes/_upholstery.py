@@ -69,8 +69,9 @@ def _hair(roots: np.ndarray, outwards: np.ndarray, length: float, chance: np.ran
     t = np.linspace(0, 1, 5)[:, None]
     outwards = outwards / (np.linalg.norm(outwards, axis=1, keepdims=True) + 1e-9)
     bends = chance.normal(size=roots.shape) * 0.35 - [0, 0.3, 0]
-    return join([tube(root + length * (t * out + t**2 * bend), length * 0.012, sides=3)
-                 for root, out, bend in zip(roots, outwards, bends, strict=True)])  # fmt: skip
+    paths = roots[:, None] + length * (t * outwards[:, None] + t**2 * bends[:, None])
+    paths[..., 1] = np.maximum(paths[..., 1], 0.004)
+    return join([tube(path, length * 0.012, sides=3) for path in paths])
 
 
 def _turned(made: Thing, degrees: float) -> Thing:
