@@ -15,7 +15,7 @@ import mitsuba as mi
 MOST_STEPS = 12
 
 
-class Guides(mi.SamplingIntegrator):  # type: ignore[misc] # mitsuba has no types
+class Guides(mi.SamplingIntegrator):
     """R G B is the albedo; then the normal and the depth.
 
     Albedo: the diffuse reflectance where there is one, else what the surface reflects of a white sky (one

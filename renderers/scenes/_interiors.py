@@ -85,7 +85,7 @@ def _window(b: Builder, width: float, depth: float, height: float) -> None:
 
 def _lamps(b: Builder, width: float, depth: float, height: float) -> None:
     u = b.chance.uniform
-    for _ in range(int(b.chance.integers(0, 3))):
+    for _ in range(int(b.chance.choice([0, 1, 1, 2, 2]))):
         w, d = 10 ** u(-1.3, 0.1, 2)
         x, z = u(-0.3, 0.3) * width, u(-0.3, 0.3) * depth
         b.shine("panel", box((w, 0.02, d)).moved((x, height - 0.03, z)), power=10 ** u(0.9, 2.1))

@@ -45,9 +45,8 @@ def milk(size: Number, chance: np.random.Generator) -> Filling:
 def juice(size: Number, chance: np.random.Generator) -> Filling:
     """Clear and coloured: light is swallowed more than scattered."""
     surface = Material("skin", {"type": "dielectric", "int_ior": 1.33})
-    return Filling(
-        "juice", surface, _medium(0.5 * color(chance), 10 ** chance.uniform(-0.3, 0.5) / size, chance)
-    )
+    albedo = 0.2 + 0.7 * color(chance)
+    return Filling("juice", surface, _medium(albedo, 10 ** chance.uniform(-0.5, 0.3) / size, chance))
 
 
 def _medium(albedo: np.ndarray, density: float, chance: np.random.Generator) -> Plugin:

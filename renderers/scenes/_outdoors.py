@@ -14,7 +14,7 @@ from renderers.scenes._place import Builder, Camera, Place
 
 def table(b: Builder) -> Place:
     """Many small things on a plane under the sky."""
-    b.add(quad((-6, 0, 6), (12, 0, 0), (0, 0, -12)).tiled(b.chance.uniform(4, 20)), b.paint())
+    b.add(quad((-40, 0, 40), (80, 0, 0), (0, 0, -80)).tiled(b.chance.uniform(25, 130)), b.paint())
     b.open_sky(1.0)
     _scatter(b, count=int(b.chance.integers(8, 26)), radius=0.6)
     return b.place("table", _around(b))

@@ -42,7 +42,7 @@ def tinted(name: str, color: Callable[[np.random.Generator], np.ndarray]) -> Dra
 
     def draw(chance: np.random.Generator) -> np.ndarray:
         image = crop_of(name)(chance)
-        return np.clip(image / image.max() * (0.15 + color(chance)), 0.01, 0.95)
+        return np.asarray(np.clip(image / image.max() * (0.15 + color(chance)), 0.01, 0.95))
 
     draw.__name__ = name
     return draw

@@ -11,7 +11,7 @@ from renderers.scenes._furniture import Thing
 from renderers.scenes._lights import Light
 from renderers.scenes._materials import Material, Materials
 from renderers.scenes._media import Filling
-from renderers.scenes._meshes import Mesh, Number, Vector, join
+from renderers.scenes._meshes import Mesh, Number, Vector, join, quad
 
 PAINTS, OTHERS, PRINTS = 5, 7, 3
 # Stops: how much all the light of a scene is turned up or down.
@@ -61,7 +61,8 @@ class Builder:
         materials = Materials(chance)
         # Paints for what is large, and anything for the rest; a place shares them out among all its things.
         self._paints = [materials.opaque() for _ in range(PAINTS)]
-        self._any = [*self._paints, *(materials.any() for _ in range(OTHERS)), materials.dark()]
+        self._any = [*self._paints, *(materials.any() for _ in range(OTHERS))]
+        self._dark = materials.dark()
         self._prints = [materials.print() for _ in range(PRINTS)]
         self._foliage, self._pane = materials.foliage(), Material("pane", materials.pane())
         self._meshes: dict[int, tuple[Material, list[Mesh]]] = {}
@@ -83,7 +84,7 @@ class Builder:
 
     def detail(self) -> Material:
         """A paint, or as often the dark material."""
-        return self.paint() if self.chance.uniform() < 0.5 else self._any[-1]
+        return self.paint() if self.chance.uniform() < 0.5 else self._dark
 
     def print(self) -> Material:
         """A photograph or text."""
@@ -123,7 +124,8 @@ class Builder:
         self._lights.append(_lights.spot(place, target, self.exposure * power, self.chance))
 
     def open_sky(self, brightness: Number) -> None:
-        """A sky, made up or photographed, or sun and sky."""
+        """A sky, made up or photographed, or sun and sky; and the ground below it to the horizon."""
+        self.add(quad((-200, -0.3, 200), (400, 0, 0), (0, 0, -400)).tiled(200), self.paint())
         # Chance of its own: with or without photographs, all the rest of the place is the same.
         chance = np.random.default_rng(int(self.chance.integers(2**62)))
         share = chance.uniform()

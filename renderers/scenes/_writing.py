@@ -51,4 +51,4 @@ def _printed(
         text = " ".join(word(chance) for _ in range(max(SIZE // (2 * size), 1)))
         draw.text((20, top), text, fill=255, font=ImageFont.load_default(size))
     share = np.asarray(mask, np.float64)[..., None] / 255
-    return np.clip(paper + (ink - paper) * share, 0.01, 0.95)
+    return np.asarray(np.clip(paper + (ink - paper) * share, 0.01, 0.95))
