@@ -1,8 +1,6 @@
 """Made-up views side by side in one picture, to be looked at.
 
 python -m benchmarks.contact_sheet -o docs/images/made-up-places.jpg --count 64
-
-Each scene is opened once, so MCDENOISE_MITSUBA_VARIANT=scalar_rgb, which compiles nothing, is the faster one.
 """
 
 import argparse
@@ -37,7 +35,7 @@ def view(number: int, size: int, spp: int) -> metrics.Display:
 
 
 def sheet(views: list[metrics.Display]) -> np.ndarray:
-    """The views row by row in a square, as bytes (h w 3)."""
+    """The views row by row, as many across as make a square, as bytes (h w 3)."""
     side = math.ceil(math.sqrt(len(views)))
     blank = np.zeros_like(views[0])
     padded = views + [blank] * (-len(views) % side)

@@ -4,7 +4,7 @@ Imported once a variant is set: the base class exists only then. It is written i
 variant that compiles (`llvm_ad_rgb`); a scalar one would call Python for each ray.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -50,20 +50,14 @@ class _Path:
     ray: Any
     active: Any
     medium: Any
-    albedo: Any = None
-    tint: Any = None
-    normal: Any = None
-    depth: Any = None
-    travelled: Any = None
+    albedo: Any = field(default_factory=lambda: mi.Color3f(0))
+    tint: Any = field(default_factory=lambda: mi.Color3f(1))
+    normal: Any = field(default_factory=lambda: mi.Normal3f(0))
+    depth: Any = field(default_factory=lambda: mi.Float(0))
+    travelled: Any = field(default_factory=lambda: mi.Float(0))
     # Whether a mirror or glass bent the ray: what follows is no longer straight ahead.
-    is_bent: Any = None
-    steps: Any = None
-
-    def __post_init__(self) -> None:
-        if self.albedo is None:
-            self.albedo, self.tint, self.normal = mi.Color3f(0), mi.Color3f(1), mi.Normal3f(0)
-            self.depth, self.travelled = mi.Float(0), mi.Float(0)
-            self.is_bent, self.steps = mi.Bool(False), mi.UInt32(0)
+    is_bent: Any = field(default_factory=lambda: mi.Bool(False))
+    steps: Any = field(default_factory=lambda: mi.UInt32(0))
 
 
 def _step(scene: Any, has_media: bool, sampler: Any, path: _Path) -> tuple[Any, _Path]:
@@ -72,35 +66,47 @@ def _step(scene: Any, has_media: bool, sampler: Any, path: _Path) -> tuple[Any, 
     if has_media:
         _scatter_in_medium(path, surface, sampler)
     hit = path.active & surface.is_valid()
-    escapes = path.active & ~hit & path.is_bent
     bsdf = surface.bsdf(path.ray)
     # As light goes, not as radiance does: the tint of clear glass is 1 then, not 1 / index squared.
     context = mi.BSDFContext(mi.TransportMode.Importance)
     sampled, weight = bsdf.sample(context, surface, sampler.next_1d(), sampler.next_2d(), hit)
     weight = dr.clip(weight, 0, 1)
-
     passes = hit & mi.has_flag(sampled.sampled_type, mi.BSDFFlags.Null)
     bends = hit & ~passes & ~mi.has_flag(bsdf.flags(), mi.BSDFFlags.Smooth)
     scatters = hit & ~passes & ~bends
-    is_diffuse = mi.has_flag(bsdf.flags(), mi.BSDFFlags.Diffuse)
-    own = dr.select(is_diffuse, dr.clip(bsdf.eval_diffuse_reflectance(surface, scatters), 0, 1), weight)
 
-    path.travelled += dr.select(hit, surface.t, 0)
+    _gather(path, surface, scatters, bends)
+    path.tint = dr.select(passes | bends, path.tint * weight, path.tint)
+    own = _albedo(bsdf, surface, weight, scatters)
+    path.albedo = dr.select(scatters, path.tint * own, path.albedo)
+    path.steps += 1
+    goes_on = (passes | bends) & (path.steps < MOST_STEPS)
+    # What a mirror or glass shows is nothing, or too far away: the tint is the answer.
+    path.albedo = dr.select(path.active & path.is_bent & ~scatters & ~goes_on, path.tint, path.albedo)
+    path.active = goes_on
+    _turn(path, surface, surface.to_world(sampled.wo), has_media)
+    return sampler, path
+
+
+def _gather(path: _Path, surface: Any, scatters: Any, bends: Any) -> None:
+    """Normal and depth. The depth is that of the first thing met, the normal that of the last."""
+    path.travelled += dr.select(path.active & surface.is_valid(), surface.t, 0)
     path.depth = dr.select((scatters | bends) & ~path.is_bent, path.travelled, path.depth)
     path.normal = dr.select(scatters | (bends & ~path.is_bent), surface.sh_frame.n, path.normal)
-    path.tint = dr.select(passes | bends, path.tint * weight, path.tint)
     path.is_bent |= bends
-    path.steps += 1
-    gives_up = path.is_bent & hit & ~scatters & (path.steps == MOST_STEPS)
-    path.albedo = dr.select(scatters, path.tint * own, path.albedo)
-    path.albedo = dr.select(escapes | gives_up, path.tint, path.albedo)
-    path.active = (passes | bends) & (path.steps < MOST_STEPS)
-    direction = surface.to_world(sampled.wo)
+
+
+def _albedo(bsdf: Any, surface: Any, weight: Any, scatters: Any) -> Any:
+    is_diffuse = mi.has_flag(bsdf.flags(), mi.BSDFFlags.Diffuse)
+    return dr.select(is_diffuse, dr.clip(bsdf.eval_diffuse_reflectance(surface, scatters), 0, 1), weight)
+
+
+def _turn(path: _Path, surface: Any, direction: Any, has_media: bool) -> None:
+    """Into the direction, and into the medium behind the surface."""
     if has_media:
         crosses = path.active & surface.is_medium_transition()
         path.medium = dr.select(crosses, surface.target_medium(direction), path.medium)
     path.ray = surface.spawn_ray(direction)
-    return sampler, path
 
 
 def _scatter_in_medium(path: _Path, surface: Any, sampler: Any) -> None:

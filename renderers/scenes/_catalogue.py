@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from renderers.scenes import _furniture, _thin, _upholstery
-from renderers.scenes._furniture import Thing, ornament
+from renderers.scenes._furniture import Thing
 
 MakeThing = Callable[[np.random.Generator], Thing]
 
@@ -16,8 +16,6 @@ SOLID: tuple[MakeThing, ...] = (
     _furniture.table, _furniture.table, _furniture.shelf, _furniture.lamp, _furniture.crate_stack,
     _furniture.pedestal, _upholstery.sofa, _upholstery.bed, _upholstery.rug, _upholstery.fur_ball,
     _upholstery.curtain)  # fmt: skip
-
-__all__ = ["SOLID", "THIN", "MakeThing", "ornament", "thin_thing", "thing"]
 
 
 def thing(chance: np.random.Generator) -> Thing:

@@ -5,7 +5,7 @@ import numpy as np
 from renderers.cameras import look_at
 from renderers.scenes import _catalogue
 from renderers.scenes._buildings import backdrop, facade
-from renderers.scenes._furniture import bottle, bowl, bulb
+from renderers.scenes._furniture import bottle, bowl, bulb, ornament
 from renderers.scenes._interiors import CANDIDATES
 from renderers.scenes._lights import UP
 from renderers.scenes._meshes import ball, box, cushion, join, quad, terrain
@@ -80,7 +80,7 @@ def hills(b: Builder) -> Place:
 def _scatter(b: Builder, *, count: int, radius: float) -> None:
     for _ in range(count):
         x, z = b.chance.normal(size=2) * radius / 1.7
-        made = _catalogue.ornament(b.chance)
+        made = ornament(b.chance)
         scale = b.chance.choice([0.6, 1, 1, 1.6])
         b.put({role: mesh.scaled(scale) for role, mesh in made.items()}, (x, 0.001, z))
     if b.chance.uniform() < 0.4:
