@@ -3,8 +3,9 @@
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from types import ModuleType
+from typing import Any
 
 from mcdenoise.errors import UsageError
 
@@ -26,6 +27,10 @@ def load(package: ModuleType, name: str) -> ModuleType:
     return importlib.import_module(f"{package.__name__}.{name}")
 
 
-def entries(group: str) -> Mapping[str, EntryPoint]:
-    """The entry points that installed distributions declare for `group`, by name, none of them imported."""
+def entries(group: str) -> Mapping[str, Any]:
+    """The entry points that installed distributions declare for `group`, by name, none of them imported.
+
+    Their type isn't always `importlib.metadata`'s: the package importlib_metadata, where something imported
+    it (Dask does), puts its own in.
+    """
     return {entry.name: entry for entry in sorted(entry_points(group=group), key=lambda e: e.name)}

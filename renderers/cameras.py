@@ -1,6 +1,6 @@
 """Finds cameras in a scene by casting rays: in free space, not in a wall, not staring at one surface."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -13,6 +13,8 @@ TRIES = 80
 GRID = 24
 # Below this share of edges a view shows little more than a wall or a floor.
 LEAST_EDGES = 0.12
+# Below this share of the picture there is more sky than place.
+LEAST_SHOWN = 0.35
 
 
 def find(
@@ -27,13 +29,20 @@ def find(
     for _ in range(TRIES):
         candidate, candidate_fov = _jitter(cast, camera, fov, reach, chance)
         if _is_worth_a_look(
-            cast, candidate, candidate_fov, reach, least_hits=0.35 + 0.5 * max(covered - 0.5, 0)
+            cast, candidate, candidate_fov, reach, least_hits=LEAST_SHOWN + 0.5 * max(covered - 0.5, 0)
         ):
             return candidate, candidate_fov
     raise SceneError(
         f"{where}: found no further camera in {TRIES} tries, nor would it in another run; "
         "ask for fewer --views or another --camera-seed"
     )
+
+
+def first_of(cast: Cast, candidates: Sequence[tuple[np.ndarray, float]]) -> tuple[np.ndarray, float]:
+    """The first from which there is something to see; the one with most to see if there is none."""
+    seen = [_shown(cast, camera, fov, _reach(cast, camera, fov)[0]) for camera, fov in candidates]
+    good = [index for index, (hit, edges) in enumerate(seen) if hit > LEAST_SHOWN and edges > LEAST_EDGES]
+    return candidates[good[0] if good else int(np.argmax([edges for _, edges in seen]))]
 
 
 def look_at(origin: np.ndarray, target: np.ndarray, up: np.ndarray) -> np.ndarray:
@@ -79,12 +88,18 @@ def _reach(cast: Cast, camera: np.ndarray, fov: float) -> tuple[float, float]:
 
 
 def _is_worth_a_look(cast: Cast, camera: np.ndarray, fov: float, reach: float, *, least_hits: float) -> bool:
+    hit, edges = _shown(cast, camera, fov, reach)
+    return hit >= least_hits and edges > LEAST_EDGES
+
+
+def _shown(cast: Cast, camera: np.ndarray, fov: float, reach: float) -> tuple[float, float]:
+    """The shares of the picture that show something and that show edges; no edges right before the lens."""
     directions = grid_directions(camera, fov)
     distances, normals = cast(np.repeat(camera[None, :3, 3], len(directions), 0), directions)
     hit = np.isfinite(distances)
-    if hit.mean() < least_hits or np.quantile(distances[hit], 0.03) < 0.04 * reach:
-        return False
-    return _edges(distances.reshape(GRID, GRID), normals.reshape(GRID, GRID, 3)) > LEAST_EDGES
+    if not hit.any() or np.quantile(distances[hit], 0.03) < 0.04 * reach:
+        return float(hit.mean()), 0.0
+    return float(hit.mean()), _edges(distances.reshape(GRID, GRID), normals.reshape(GRID, GRID, 3))
 
 
 def _edges(distances: np.ndarray, normals: np.ndarray) -> float:

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from mcdenoise import config
 from mcdenoise.errors import ExrError, McdenoiseError, NoInputError, SceneError, UsageError
-from renderers import backends, pairs
+from renderers import backends, cluster, pairs
 from renderers.backends._contract import OpenScene, scene_name
 from renderers.scenes import procedural
 from renderers.settings import RenderSettings
@@ -50,6 +50,12 @@ class Tally:
     def finished(self) -> int:
         """Views that need no more work."""
         return self.present + self.rendered + self.failed
+
+    def add(self, other: "Tally") -> None:
+        """Count what `other` counted too."""
+        self.present, self.rendered = self.present + other.present, self.rendered + other.rendered
+        self.failed += other.failed
+        self.exit_codes |= other.exit_codes
 
     @property
     def exit_code(self) -> int:
@@ -159,13 +165,41 @@ def _render_all(sources: list[Source], settings: RenderSettings, folder: Path, *
     from tqdm import tqdm
 
     tally = Tally()
+    render = _render_elsewhere if settings.workers > 1 or settings.cluster else _render_here
     with tqdm(total=len(sources) * settings.views, unit="pair", disable=quiet or None, smoothing=0.05) as bar:
-        for source in sources:
-            for failure in _render_scene(source, settings, folder, tally):
-                if failure:
-                    bar.write(f"mcdenoise: {failure}", file=sys.stderr)
-                bar.update(tally.finished - bar.n)
+        for failure in render(sources, settings, folder, tally):
+            if failure:
+                bar.write(f"mcdenoise: {failure}", file=sys.stderr)
+            bar.update(tally.finished - bar.n)
     return tally
+
+
+def _render_here(
+    sources: list[Source], settings: RenderSettings, folder: Path, tally: Tally
+) -> Iterator[object]:
+    for source in sources:
+        yield from _render_scene(source, settings, folder, tally)
+
+
+def _render_elsewhere(
+    sources: list[Source], settings: RenderSettings, folder: Path, tally: Tally
+) -> Iterator[object]:
+    """Scenes on other processes or machines, which see the same folder under the same name."""
+    tasks = [(source, settings, folder.resolve()) for source in sources]
+    for number, done in cluster.run(_render_whole, tasks, workers=settings.workers, address=settings.cluster):
+        if isinstance(done, str):
+            yield tally.fail(SceneError(f"{sources[number].name}: its worker died or failed: {done}"),
+                             views=settings.views)  # fmt: skip
+        else:
+            tally.add(done[0])
+            yield from done[1] or [""]
+
+
+def _render_whole(source: Source, settings: RenderSettings, folder: Path) -> tuple[Tally, list[str]]:
+    """A scene in one go: what was counted, and the failures."""
+    tally = Tally()
+    failures = [str(failure) for failure in _render_scene(source, settings, folder, tally) if failure]
+    return tally, failures
 
 
 def _render_scene(

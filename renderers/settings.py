@@ -32,11 +32,20 @@ class RenderSettings:
     filter: str = setting("box", f"pixel filter, or several: {', '.join(FILTERS)}", metavar="NAME[,NAME...]")
     procedural: int = setting(0, "render this many made-up scenes", metavar="N")
     first_scene: int = setting(0, "number of the first made-up scene", metavar="N")
+    workers: int = setting(1, "processes on this machine, a scene each at a time", metavar="N")
+    cluster: str = setting(
+        "",
+        "a Dask cluster in place of them: tcp://HOST:8786, tls://HOST:8786 or scheduler.json; "
+        "its machines see the scenes and PAIRS/ under the same names",
+        metavar="ADDRESS",
+    )
     environments: str = setting(
         "", "folder of .exr environment maps to light made-up scenes with", metavar="DIR"
     )
 
     def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise UsageError(f"render: --workers {self.workers}: there must be at least 1")
         if self.views < 1:
             raise UsageError(f"render: --views {self.views}: there must be at least 1")
         for name in ("first_view", "seed", "camera_seed", "procedural", "first_scene"):

@@ -83,8 +83,8 @@ def test_guides_are_in_range_and_say_what_the_pixel_shows(halves: tuple[Frame, F
     assert planes["albedo"].min() >= 0
     assert planes["albedo"].max() <= 1
     assert np.abs(planes["normal"]).max() <= 1
-    for place in (SKY, MIRROR, GLASS):
-        np.testing.assert_array_equal(planes["albedo"][place], 0)
+    np.testing.assert_array_equal(planes["albedo"][SKY], 0)
+    assert all(planes["albedo"][place].max() > 0.1 for place in (MIRROR, GLASS))
     np.testing.assert_allclose(planes["albedo"][MATT], (0.72, 0.2, 0.12), atol=1e-3)
     assert planes["depth"][SKY] == 0
     assert all(1 < planes["depth"][place] < 10 for place in (MIRROR, GLASS, MATT))

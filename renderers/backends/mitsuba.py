@@ -1,6 +1,7 @@
-"""Mitsuba 3: scenes from XML files or from a number, rendered with the `path` and `aov` integrators."""
+"""Mitsuba 3: scenes from XML files or from a number, rendered by path tracing, with their guides."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from renderers.backends._variant import start
 
 SUFFIXES = (".xml",)
 FILTERS = ("box", "gaussian", "tent", "mitchell")
-# Channels of the `aov` integrator in the order asked for, after R G B.
+# Channels of the `aov` integrator in the order asked for, after R G B: what a variant gets that can't have
+# `_guides`.
 AOVS = "albedo:albedo,normal:sh_normal,depth:depth"
 MAX_DEPTH = 16
+# Of the lens, in shares of the distance that is in focus, log10.
+APERTURES_LOG = (-2.7, -1.7)
 # Paths in flight: 2 GiB or so of Dr.Jit's memory.
 PASS_SAMPLES = 2**22
 
@@ -24,16 +28,18 @@ PASS_SAMPLES = 2**22
 class MitsubaScene:
     """A scene in memory with a camera that can be moved."""
 
-    def __init__(self, scene: Any, name: str, camera: np.ndarray, fov: float) -> None:
+    def __init__(
+        self, scene: Any, name: str, camera: np.ndarray, fov: float, *, has_lens: bool = False
+    ) -> None:
         self._mi = start()
         self._scene, self.name = scene, name
         self.renderer = f"mitsuba {self._mi.__version__} {self._mi.variant()}"
         self._own = camera, fov
-        # `hide_emitters` stays off: lamps in view are part of the picture.
-        inner = {"type": "path", "max_depth": MAX_DEPTH}
-        self._integrator = self._mi.load_dict({"type": "aov", "aovs": AOVS, "image": inner})
+        self._integrators = _integrators(self._mi, has_media=_has_media(scene))
         self._sensors: dict[tuple[str, int, int], Any] = {}
         self._camera, self._fov = self._own
+        # Through a thin lens what is out of focus is blurred, in the guides too.
+        self._has_lens, self._aperture, self._focus = has_lens, 0.0, 1.0
 
     @classmethod
     def from_file(cls, path: Path) -> "MitsubaScene":
@@ -57,14 +63,33 @@ class MitsubaScene:
         own = scene.sensors()[0]
         return cls(scene, scene_name(path), _matrix(own), _fov(mi, own))
 
+    @classmethod
+    def from_choice(
+        cls, scene: Any, name: str, cameras_: Sequence[tuple[np.ndarray, float]], *, has_lens: bool
+    ) -> "MitsubaScene":
+        """A loaded scene whose own camera is the first from which there is something to see."""
+        made = cls(scene, name, *cameras_[0], has_lens=has_lens)
+        made._own = cameras.first_of(made.cast, cameras_)
+        return made
+
     def look(self, view: int, chance: np.random.Generator) -> None:
         """See `OpenScene.look`."""
         matrix, fov = self._own
         if view > 0:
             matrix, fov = cameras.find(self.cast, matrix, fov, chance, where=f"{self.name}, view {view}")
         self._camera, self._fov = matrix, fov
+        if self._has_lens:
+            self._focus_by(chance)
         for sensor in self._sensors.values():
             self._aim(sensor)
+
+    def _focus_by(self, chance: np.random.Generator) -> None:
+        """Focus on something in the picture, through a wide or a narrow lens."""
+        directions = cameras.grid_directions(self._camera, self._fov)
+        distances, _ = self.cast(np.repeat(self._camera[None, :3, 3], len(directions), 0), directions)
+        seen = distances[np.isfinite(distances)]
+        self._focus = float(chance.choice(seen)) if seen.size else 1.0
+        self._aperture = self._focus * 10 ** float(chance.uniform(*APERTURES_LOG))
 
     def cast(self, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Distances (n, inf where nothing is hit) and normals (n 3) of rays in world space."""
@@ -95,26 +120,31 @@ class MitsubaScene:
         """See `OpenScene.close`: memory goes with the last reference."""
 
     def _render_pass(self, sensor: Any, spp: int, seed: int) -> np.ndarray:
+        # One seed for all integrators: the guides are of the very points that the color is of.
         try:
-            image = self._mi.render(
-                self._scene, sensor=sensor, integrator=self._integrator, spp=spp, seed=seed
-            )
+            images = [self._mi.render(self._scene, sensor=sensor, integrator=integrator, spp=spp, seed=seed)
+                      for integrator in self._integrators]  # fmt: skip
         except RuntimeError as error:
             raise SceneError(f"{self.name}: Mitsuba can't render it: {_plain(error)}") from error
-        return np.array(image)
+        return np.concatenate([np.array(image) for image in images], axis=2)
 
     def _aim(self, sensor: Any) -> None:
         # Through `traverse`, so that Dr.Jit takes the camera as data and keeps its compiled kernel.
         parameters = self._mi.traverse(sensor)
         parameters["to_world"] = self._mi.Transform4f(self._camera)
         parameters["x_fov"] = self._fov
+        if self._has_lens:
+            parameters["aperture_radius"], parameters["focus_distance"] = self._aperture, self._focus
         parameters.update()
 
     def _sensor(self, shot: Shot) -> Any:
         film = {"type": "hdrfilm", "width": shot.width, "height": shot.height, "pixel_format": "rgb",
                 "component_format": "float32", "rfilter": {"type": shot.filter}}  # fmt: skip
+        lens: dict[str, Any] = {"type": "thinlens", "aperture_radius": 0.01, "focus_distance": 1.0}
+        if not self._has_lens:
+            lens = {"type": "perspective"}
         return self._mi.load_dict(
-            {"type": "perspective", "fov": self._fov, "film": film, "sampler": {"type": "independent"},
+            {**lens, "fov": self._fov, "film": film, "sampler": {"type": "independent"},
              "near_clip": 1e-3, "far_clip": 1e5}
         )  # fmt: skip
 
@@ -122,8 +152,26 @@ class MitsubaScene:
 open_file = MitsubaScene.from_file
 
 
-def _plain(error: RuntimeError) -> str:
-    """Mitsuba's message in one line, without the places in its own source."""
+def _integrators(mi: Any, *, has_media: bool) -> list[Any]:
+    """What renders R G B albedo normal depth, in this order."""
+    # `hide_emitters` stays off: lamps in view are part of the picture.
+    color = {"type": "volpath" if has_media else "path", "max_depth": MAX_DEPTH}
+    if "scalar" in mi.variant():
+        return [mi.load_dict({"type": "aov", "aovs": AOVS, "image": color})]
+    from renderers.backends._guides import Guides
+
+    return [mi.load_dict(color), Guides(has_media=has_media)]
+
+
+def _has_media(scene: Any) -> bool:
+    """Whether anything in the scene is filled with smoke, fog or milk."""
+    return any(shape.is_medium_transition() for shape in scene.shapes())
+
+
+def _plain(error: BaseException) -> str:
+    """The first cause that Mitsuba tells, in one line, without the places in its own source."""
+    if error.__cause__:
+        return _plain(error.__cause__)
     return " ".join(re.sub(r"\[\w+\.cpp:\d+\]", "", str(error)).split())
 
 
@@ -151,10 +199,10 @@ def _fov(mi: Any, sensor: Any) -> float:
 def _frame(image: np.ndarray, *, has_negative_lobes: bool) -> Frame:
     """R G B albedo normal depth (h w 10) as a frame; albedo within 0..1, negative radiance clamped.
 
-    Mitsuba's albedo AOV exceeds 1 on rough conductors (measured: up to 97) and is exactly 0 on what is black,
-    on mirrors, on smooth glass and where the ray misses. HDRIs may hold negative radiance, and so do renders
-    lit by them; where the pixel filter has negative lobes, negative radiance is part of an unbiased picture
-    and stays.
+    Without `_guides` the albedo exceeds 1 on rough conductors (measured: up to 97) and is 0 on mirrors and
+    smooth glass. What is black has an albedo of exactly 0, and so has the sky. HDRIs may hold
+    negative radiance, and so do renders lit by them; where the pixel filter has negative lobes, negative
+    radiance is part of an unbiased picture and stays.
     """
     color, albedo, normal, depth = np.split(image, [3, 6, 9], axis=2)
     albedo = np.clip(albedo, 0.0, 1.0)

@@ -4,7 +4,8 @@ from itertools import starmap
 
 import numpy as np
 
-from renderers.scenes._meshes import Mesh, box, join, sheet
+from renderers.scenes._furniture import Thing
+from renderers.scenes._meshes import Mesh, box, join, lathe, sheet
 
 
 def window_wall(width: float, depth: float, height: float, chance: np.random.Generator) -> tuple[Mesh, Mesh]:
@@ -42,3 +43,39 @@ def backdrop() -> Mesh:
     x = np.linspace(-5, 5, 2)
     points = np.stack(np.broadcast_arrays(x[None, :], y[:, None], z[:, None]), -1)
     return sheet(points)
+
+
+def facade(chance: np.random.Generator) -> Thing:
+    """A house front that looks along z: rows of windows with sills, and a door."""
+    columns, floors = int(chance.integers(2, 7)), int(chance.integers(1, 6))
+    wide, high = chance.uniform(1.3, 2.2), chance.uniform(2.4, 3.2)
+    w, h = wide * chance.uniform(0.4, 0.75), high * chance.uniform(0.4, 0.65)
+    house = box((columns * wide, floors * high + 0.5, 6.0)).moved((0, 0, -3.0))
+    places = [
+        ((i - (columns - 1) / 2) * wide, j * high + 0.9, 0) for i in range(columns) for j in range(floors)
+    ]
+    panes = [box((w, h, 0.02)).moved(place) for place in places]
+    bars = [box((0.05, h, 0.05)).moved(place) for place in places]
+    sills = [box((w + 0.2, 0.06, 0.25)).moved(np.subtract(place, (0, 0.06, 0))) for place in places]
+    return {"cloth": house.tiled(columns), "pane": join(panes), "frame": join(sills + bars)}
+
+
+def colonnade(width: float, depth: float, height: float, chance: np.random.Generator) -> Mesh:
+    """Two rows of columns along z."""
+    radius, count = chance.uniform(0.12, 0.35), int(chance.integers(4, 10))
+    profile = [(1.4, 0), (1.4, 0.1), (1.0, 0.16), (0.85, 0.9), (1.3, 0.96), (1.3, 1.0)]
+    column = lathe([(radius * r, height * y) for r, y in profile], 24)
+    if chance.uniform() < 0.3:
+        column = box((2 * radius, height, 2 * radius))
+    return join([column.moved((s * 0.32 * width, 0, z))
+                 for s in (-1, 1) for z in np.linspace(-0.45, 0.4, count) * depth])  # fmt: skip
+
+
+def stairs(chance: np.random.Generator) -> Thing:
+    """Steps with a railing of thin bars."""
+    count, wide = int(chance.integers(4, 12)), chance.uniform(0.8, 1.6)
+    steps = [box((wide, 0.17 * (i + 1), 0.28)).moved((0, 0, -0.28 * i)) for i in range(count)]
+    bars = [
+        box((0.015, 0.9, 0.015)).moved((wide / 2 - 0.05, 0.17 * (i + 1), -0.28 * i)) for i in range(count)
+    ]
+    return {"cloth": join(steps), "frame": join(bars)}

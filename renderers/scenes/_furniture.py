@@ -6,28 +6,9 @@ import numpy as np
 
 from renderers.scenes._meshes import Mesh, ball, blob, box, join, lathe, quad, torus, tube
 
-# What a thing is made of, by role: `frame` and `body` in materials of their own, `light` shines.
+# What a thing is made of: meshes by role. The role's first word decides on the material: `light` shines,
+# `leaf` is cut out, `print` shows a picture or text, `cloth` is opaque; others may be of anything.
 Thing = Mapping[str, Mesh]
-
-
-def thing(chance: np.random.Generator) -> Thing:
-    """A thing that stands on the floor, about a metre in size."""
-    return _pick(chance, (table, chair, shelf, lamp, plant, crate_stack, pedestal, wires))
-
-
-def thin_thing(chance: np.random.Generator) -> Thing:
-    """A thing of thin parts that light passes between."""
-    return _pick(chance, (chair, plant, plant, wires))
-
-
-def ornament(chance: np.random.Generator) -> Thing:
-    """A thing for a table, about 20 cm in size."""
-    return _pick(chance, (vase, pebble, ring, bulb, book_pile, bowl, cube, cone))
-
-
-def _pick(chance: np.random.Generator, kinds: tuple) -> Thing:  # type: ignore[type-arg]
-    made: Thing = kinds[int(chance.integers(len(kinds)))](chance)
-    return made
 
 
 def table(chance: np.random.Generator) -> Thing:
@@ -37,11 +18,22 @@ def table(chance: np.random.Generator) -> Thing:
     corners = [(sx * (width / 2 - leg), 0, sz * (depth / 2 - leg)) for sx in (-1, 1) for sz in (-1, 1)]
     legs = join([box((leg, height, leg)).moved(corner) for corner in corners])
     top = box((width, 0.04, depth)).moved((0, height, 0))
-    made = {"frame": legs, "body": top}
-    for number in range(int(chance.integers(1, 4))):
+    made: Thing = {"frame": legs, "body": top}
+    return {**made, **_laid(chance, width, depth, height)}
+
+
+def _laid(chance: np.random.Generator, width: float, depth: float, height: float) -> Thing:
+    """One to five ornaments on a table top."""
+    laid: dict[str, Mesh] = {}
+    for number in range(int(chance.integers(1, 6))):
         place = (chance.uniform(-0.4, 0.4) * width, height + 0.04, chance.uniform(-0.35, 0.35) * depth)
-        made |= {f"{role}{number}": m.moved(place) for role, m in ornament(chance).items()}
-    return made
+        laid |= {f"{role}{number}": m.moved(place) for role, m in ornament(chance).items()}
+    return laid
+
+
+def ornament(chance: np.random.Generator) -> Thing:
+    """A thing for a table, about 20 cm in size."""
+    return ORNAMENTS[int(chance.integers(len(ORNAMENTS)))](chance)
 
 
 def chair(chance: np.random.Generator) -> Thing:
@@ -65,7 +57,7 @@ def shelf(chance: np.random.Generator) -> Thing:
     sides = [box((0.025, levels * 0.36, 0.3)).moved((s * width / 2, 0, 0)) for s in (-1, 1)]
     books = [_books(chance, width - 0.06).moved((0, level * 0.36 + 0.025, 0)) for level in range(levels)]
     half = len(books) // 2 + 1
-    return {"frame": join(boards + sides), "body": join(books[:half]), "other": join(books[half - 1 :])}
+    return {"frame": join(boards + sides), "body": join(books[:half]), "print": join(books[half - 1 :])}
 
 
 def _books(chance: np.random.Generator, length: float) -> Mesh:
@@ -95,8 +87,8 @@ def plant(chance: np.random.Generator) -> Thing:
         stems.append(tube(path, chance.uniform(0.003, 0.009)))
         for point in path[5::4]:
             side = chance.normal(size=3) * 0.06
-            leaves.append(quad(point, side, np.cross(side, [0, 1, 0]) * 0.6 + [0, 0.05, 0]))
-    return {"frame": pot, "body": join(stems), "other": join(leaves)}
+            leaves.append(quad(point, side, np.cross(side, [0, 1, 0]) * 0.6 + [0, 0.08, 0]))
+    return {"frame": pot, "body": join(stems), "leaf": join(leaves)}
 
 
 def wires(chance: np.random.Generator) -> Thing:
@@ -131,7 +123,7 @@ def pedestal(chance: np.random.Generator) -> Thing:
     column = (
         box((0.4, height, 0.4)) if chance.uniform() < 0.5 else lathe([(0.2, 0), (0.2, height), (0, height)])
     )
-    top = {role: Mesh(m.vertices * 3, m.faces, m.uv).moved((0, height, 0))
+    top = {role: m.scaled(3).moved((0, height, 0))
            for role, m in ornament(chance).items()}  # fmt: skip
     return {"frame": column, **top}
 
@@ -167,7 +159,32 @@ def book_pile(chance: np.random.Generator) -> Thing:
     books = [
         box((0.16, 0.03, 0.22)).turned(chance.uniform(-20, 20)).moved((0, 0.031 * i, 0)) for i in range(5)
     ]
-    return {"body": join(books[::2]), "other": join(books[1::2])}
+    return {"print": join(books[::2]), "other": join(books[1::2])}
+
+
+def bottle(chance: np.random.Generator) -> Thing:
+    """A bottle with a neck and a label around it."""
+    r, h = chance.uniform(0.03, 0.045), chance.uniform(0.2, 0.32)
+    glass = lathe([(0, 0), (r, 0), (r, 0.6 * h), (0.35 * r, 0.75 * h), (0.35 * r, h), (0, h)])
+    return {"body": glass, "print": lathe([(1.03 * r, 0.15 * h), (1.03 * r, 0.5 * h)])}
+
+
+def mug(chance: np.random.Generator) -> Thing:
+    """An open cup with a handle."""
+    r, h = chance.uniform(0.035, 0.05), chance.uniform(0.07, 0.12)
+    cup = lathe([(0, 0), (r, 0), (r, h), (0.9 * r, h), (0.9 * r, 0.1 * h), (0, 0.1 * h)])
+    handle = torus(0.35 * h, 0.12 * r).turned(90, 0).moved((r, 0.5 * h, 0))
+    return {"body": join([cup, handle]).turned(chance.uniform(0, 360))}
+
+
+def frame(chance: np.random.Generator) -> Thing:
+    """A picture in a frame that leans back."""
+    w, h = chance.uniform(0.1, 0.25, 2)
+    picture = box((w, h, 0.008)).moved((0, 0, 0.006))
+    edge = box((w + 0.03, h + 0.03, 0.01)).moved((0, -0.015, 0))
+    turn = chance.uniform(-40, 40)
+    return {role: m.moved((0, 0.015, 0)).turned(-15, 0).turned(turn)
+            for role, m in {"print": picture, "frame": edge}.items()}  # fmt: skip
 
 
 def bowl(chance: np.random.Generator) -> Thing:
@@ -185,3 +202,6 @@ def cube(chance: np.random.Generator) -> Thing:
 def cone(chance: np.random.Generator) -> Thing:
     """A cone."""
     return {"body": lathe([(0, 0), (chance.uniform(0.05, 0.1), 0), (0.0, chance.uniform(0.1, 0.3))])}
+
+
+ORNAMENTS = (vase, vase, pebble, ring, bulb, book_pile, bowl, cube, cone, bottle, frame, mug)

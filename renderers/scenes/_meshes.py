@@ -18,9 +18,19 @@ class Mesh:
     faces: Int[np.ndarray, "m 3"]
     uv: Float[np.ndarray, "n 2"]
 
+    @property
+    def area(self) -> float:
+        """Of all faces, in square metres."""
+        a, b, c = (self.vertices[self.faces[:, i]] for i in range(3))
+        return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
+
     def moved(self, offset: Vector) -> "Mesh":
         """The same mesh elsewhere."""
         return replace(self, vertices=self.vertices + np.asarray(offset, np.float64))
+
+    def scaled(self, factor: Number) -> "Mesh":
+        """Larger by so much, from the origin."""
+        return replace(self, vertices=self.vertices * factor)
 
     def turned(self, degrees: Number, axis: int = 1) -> "Mesh":
         """Turned about an axis through the origin (0 x, 1 y, 2 z)."""
@@ -102,6 +112,14 @@ def blob(radius: Number, chance: np.random.Generator, roughness: Number = 0.25) 
     return replace(base, vertices=vertices - [0, vertices[:, 1].min(), 0])
 
 
+def cushion(size: Vector) -> Mesh:
+    """A stuffed box that stands on the origin: full in the middle, its edges round."""
+    base = ball(0.5, 40)
+    centred = (base.vertices - [0, 0.5, 0]) * 2
+    round_ = np.sign(centred) * np.abs(centred) ** 0.45
+    return replace(base, vertices=(round_ / 2 + [0, 0.5, 0]) * np.asarray(size, np.float64))
+
+
 def torus(radius: Number, thickness: Number) -> Mesh:
     """A ring that lies on the ground."""
     angle = np.linspace(0, 2 * np.pi, 25)
@@ -132,6 +150,16 @@ def terrain(size: Number, height: Number, chance: np.random.Generator, steps: in
         angle, phase = chance.uniform(0, 6.3, 2)
         y += np.sin((x * np.cos(angle) + z * np.sin(angle)) * octave * 4 / size + phase) / octave**1.4
     return sheet(np.stack([x, y * height / 2, -z], -1))
+
+
+def drape(width: Number, height: Number, folds: Number, chance: np.random.Generator) -> Mesh:
+    """Cloth that hangs from y = height down to 0 in the x y plane, in folds that widen."""
+    u, v = np.meshgrid(np.linspace(0, 1, 97), np.linspace(0, 1, 17))
+    deep = 0.03 + 0.05 * v
+    wave = np.sin(2 * np.pi * folds * u + chance.uniform(0, 6)) + 0.4 * np.sin(
+        13 * u * chance.uniform(0.5, 2) + 3 * v
+    )
+    return sheet(np.stack([(u - 0.5) * width, (1 - v) * height, deep * wave], -1))
 
 
 def normals(mesh: Mesh) -> Float[np.ndarray, "n 3"]:

@@ -1,21 +1,19 @@
-"""Textures made of numbers: reflectance images (n n 3) in 0..1, tileable."""
+"""Reflectances (n n 3) in 0..1: patterns made of numbers, most of them tileable, photographs and text."""
 
-import colorsys
+from collections.abc import Callable
+from functools import wraps
 
 import numpy as np
 from jaxtyping import Float
 
+from renderers.scenes import _photographs, _writing
+from renderers.scenes._colors import color
+from renderers.scenes._pictures import Draw
+
 Image = Float[np.ndarray, "h w 3"]
 Field = Float[np.ndarray, "n n"]
 
-SIZE = 256
-
-
-def color(chance: np.random.Generator, *, least: float = 0.08, most: float = 0.85) -> Float[np.ndarray, "3"]:
-    """A reflectance as paints have it: often nearly grey, seldom saturated."""
-    saturation = float(chance.beta(1.2, 2.2))
-    rgb = colorsys.hsv_to_rgb(float(chance.uniform()), saturation, float(chance.uniform(least, most)))
-    return np.array(rgb, np.float64)
+SIZE = 512
 
 
 def noise(chance: np.random.Generator, slope: float, stretch: float = 1.0) -> Field:
@@ -29,14 +27,18 @@ def noise(chance: np.random.Generator, slope: float, stretch: float = 1.0) -> Fi
     return np.asarray(np.clip((field - low) / (high - low), 0, 1))
 
 
-def texture(chance: np.random.Generator) -> Image:
-    """Any of the kinds below, in two or three colours."""
-    kind = chance.choice(list(_KINDS))
-    mask = _KINDS[kind](chance)
-    one, two = color(chance), color(chance)
-    image = one + (two - one) * mask[..., None]
-    grime = noise(chance, chance.uniform(0.6, 1.6))[..., None]
-    return np.asarray(np.clip(image * (1 - chance.uniform(0, 0.4) * grime), 0.01, 0.95))
+def painted(mask: Callable[[np.random.Generator], Field]) -> Draw:
+    """Draws the mask in two colours, with grime."""
+
+    @wraps(mask)
+    def draw(chance: np.random.Generator) -> Image:
+        share = mask(chance)[..., None]
+        one, two = color(chance), color(chance)
+        grime = noise(chance, chance.uniform(0.6, 1.6))[..., None]
+        image = (one + (two - one) * share) * (1 - chance.uniform(0, 0.4) * grime)
+        return np.asarray(np.clip(image, 0.01, 0.95))
+
+    return draw
 
 
 def _grid(chance: np.random.Generator) -> tuple[Field, Field]:
@@ -45,12 +47,14 @@ def _grid(chance: np.random.Generator) -> tuple[Field, Field]:
     return y * count / SIZE, x * count / SIZE
 
 
-def _checks(chance: np.random.Generator) -> Field:
+def checks(chance: np.random.Generator) -> Field:
+    """A chessboard."""
     y, x = _grid(chance)
     return np.asarray((np.floor(x) + np.floor(y)) % 2, np.float64)
 
 
-def _bricks(chance: np.random.Generator) -> Field:
+def bricks(chance: np.random.Generator) -> Field:
+    """Bricks of many shades, with joints."""
     y, x = _grid(chance)
     x = x / 2 + 0.5 * (np.floor(y) % 2)
     joint = ((x % 1) < 0.04) | ((y % 1) < 0.08)
@@ -58,44 +62,86 @@ def _bricks(chance: np.random.Generator) -> Field:
     return np.where(joint, 0.0, 0.5 + 0.5 * shade)
 
 
-def _planks(chance: np.random.Generator) -> Field:
+def planks(chance: np.random.Generator) -> Field:
+    """Boards with their grain."""
     y, _ = _grid(chance)
     rings = np.sin(40 * noise(chance, 1.2, stretch=6.0)) * 0.3
     shade = np.sin(np.floor(y) * 78.2) * 43758.5 % 1
     return np.clip(np.where((y % 1) < 0.03, 0.0, 0.3 + 0.5 * shade + rings), 0, 1)
 
 
-def _stripes(chance: np.random.Generator) -> Field:
+def stripes(chance: np.random.Generator) -> Field:
+    """Broad stripes, straight or slanting."""
     y, x = _grid(chance)
     return ((x + y * chance.integers(0, 2)) % 1 < chance.uniform(0.1, 0.7)).astype(np.float64)
 
 
-def _dots(chance: np.random.Generator) -> Field:
+def dots(chance: np.random.Generator) -> Field:
+    """Round dots in rows."""
     y, x = _grid(chance)
     return (np.hypot(x % 1 - 0.5, y % 1 - 0.5) < chance.uniform(0.15, 0.45)).astype(np.float64)
 
 
-def _marble(chance: np.random.Generator) -> Field:
+def marble(chance: np.random.Generator) -> Field:
+    """Waves, bent by noise."""
     _, x = _grid(chance)
     return np.asarray(0.5 + 0.5 * np.sin(np.pi * x + 9 * noise(chance, 1.5)))
 
 
-def _clouds(chance: np.random.Generator) -> Field:
+def clouds(chance: np.random.Generator) -> Field:
+    """Noise, fine or coarse."""
     return noise(chance, chance.uniform(0.4, 1.8))
 
 
-def _writing(chance: np.random.Generator) -> Field:
-    """Lines of glyph-like strokes: what text is to a denoiser, thin dark strokes in rows."""
-    strokes = np.repeat(np.repeat(chance.uniform(size=(64, 64)), 4, 0), 4, 1) > 0.55
-    line = (np.arange(SIZE) // 4) % 8 < 5
-    word = np.repeat(chance.uniform(size=(8, 32)) > 0.2, 32, 0)
-    return (strokes & line[:, None] & np.repeat(word, 8, 1)).astype(np.float64)
+def dents(chance: np.random.Generator) -> Field:
+    """Smooth noise."""
+    return noise(chance, chance.uniform(1.2, 2.2))
 
 
-def _plain(chance: np.random.Generator) -> Field:
+def weave(chance: np.random.Generator) -> Field:
+    """Threads over and under each other, 16 to 64 of them."""
+    count = int(chance.choice([16, 32, 64]))
+    y, x = np.meshgrid(np.arange(SIZE) * count / SIZE, np.arange(SIZE) * count / SIZE, indexing="ij")
+    across, along = np.abs(np.sin(np.pi * y)), np.abs(np.sin(np.pi * x))
+    return np.asarray(np.where((np.floor(x) + np.floor(y)) % 2 == 0, across, 0.7 * along))
+
+
+def speckle(chance: np.random.Generator) -> Field:
+    """Pixels of their own each: granite, carpet, static."""
+    return np.asarray(chance.uniform(size=(SIZE, SIZE)) ** chance.uniform(0.5, 3))
+
+
+def pinstripes(chance: np.random.Generator) -> Field:
+    """32 to 128 thin stripes."""
+    x = np.arange(SIZE) * int(chance.choice([32, 64, 128])) / SIZE
+    return np.tile((x % 1 < chance.uniform(0.2, 0.6)).astype(np.float64), (SIZE, 1))
+
+
+def tiles(chance: np.random.Generator) -> Field:
+    """Tiles of many shades, with joints."""
+    y, x = _grid(chance)
+    shades = chance.uniform(0.3, 1, (16, 16))[np.floor(y).astype(int), np.floor(x).astype(int)]
+    return np.where((x % 1 < 0.05) | (y % 1 < 0.05), 0.0, shades)
+
+
+def plain(chance: np.random.Generator) -> Field:
+    """One shade."""
     return np.full((SIZE, SIZE), chance.uniform())
 
 
-_KINDS = {"checks": _checks, "bricks": _bricks, "planks": _planks, "stripes": _stripes, "dots": _dots,
-          "marble": _marble, "clouds": _clouds, "writing": _writing, "plain": _plain,
-          "paint": _plain}  # fmt: skip
+def leaf_green(chance: np.random.Generator) -> Image:
+    """Green to autumn, with veins."""
+    line = np.arange(SIZE) / SIZE
+    vein = np.abs((line[:, None] * 9 - 6 * np.abs(line[None] - 0.5)) % 1 - 0.5) < 0.04
+    ripe = np.array([chance.uniform(0.05, 0.5), chance.uniform(0.2, 0.5), chance.uniform(0.02, 0.15)])
+    return np.asarray(ripe * (0.6 + 0.4 * noise(chance, 1.0)[..., None]) + 0.15 * vein[..., None])
+
+
+MASKS = (checks, bricks, planks, stripes, dots, marble, clouds, weave, speckle, pinstripes, tiles, plain)
+PATTERNS: tuple[Draw, ...] = tuple(painted(mask) for mask in MASKS)
+PRINTS: tuple[Draw, ...] = (
+    *(_photographs.crop_of(name) for name in _photographs.COLORED),
+    *(_photographs.tinted(name, color) for name in _photographs.GREY),
+    _writing.page,
+    _writing.poster,
+)
