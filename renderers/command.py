@@ -208,7 +208,8 @@ def _render_scene(
     """Render the views of one scene that are missing; yields after each what went wrong, if anything."""
     jobs = pairs.plan(source.name, folder, views=settings.numbers, spps=settings.spps,
                       filters=settings.filters, size=settings.width_height, seed=settings.seed,
-                      extra_spps=settings.extra_spps)  # fmt: skip
+                      extra_spps=settings.extra_spps, clean_spp=settings.clean_spp,
+                      clean_share=settings.clean_share)  # fmt: skip
     missing = [job for job in jobs if not job.is_done]
     tally.present += len(jobs) - len(missing)
     yield None

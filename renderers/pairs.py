@@ -1,6 +1,7 @@
 """Plans and renders pairs: `NAME.a.exr` and `NAME.b.exr`, two independent renders of one view.
 
-Where asked for, `NAME.c.exr` and `NAME.d.exr` too: two more, of more samples.
+Where asked for, `NAME.c.exr` and `NAME.d.exr` too, of more samples, and for a share of the views
+`NAME.clean.exr`, of thousands: to compare with, never to train on by mistake.
 """
 
 import hashlib
@@ -23,23 +24,30 @@ class Job:
     view: int
     shot: Shot
     folder: Path
-    # Samples of two further renders; 0 for none.
+    # Samples of two further renders, and of a nearly clean one; 0 for none.
     extra_spp: int = 0
+    clean_spp: int = 0
 
     @property
     def paths(self) -> tuple[Path, ...]:
         """The files; their names hold all that tells this pair from others."""
         name = f"{self.scene}.v{self.view:03d}.{self.shot.spp}spp.{self.shot.filter}"
-        return tuple(self.folder / f"{name}.{letter}.exr" for letter in ("abcd" if self.extra_spp else "ab"))
+        return tuple(self.folder / f"{name}.{render}.exr" for render, _ in self._renders)
 
     @property
     def shots(self) -> tuple[Shot, ...]:
         """What to render into each of `paths`: no two share their noise."""
-        spps = [self.shot.spp] * 2 + [self.extra_spp] * 2
         return tuple(
-            replace(self.shot, spp=spps[number], seed=self.shot.seed + number)
-            for number in range(len(self.paths))
+            replace(self.shot, spp=spp, seed=self.shot.seed + number)
+            for number, (_, spp) in enumerate(self._renders)
         )
+
+    @property
+    def _renders(self) -> list[tuple[str, int]]:
+        """The name of each render and its samples."""
+        asked = [("a", self.shot.spp), ("b", self.shot.spp), ("c", self.extra_spp), ("d", self.extra_spp),
+                 ("clean", self.clean_spp)]  # fmt: skip
+        return [(name, spp) for name, spp in asked if spp]
 
     @property
     def is_done(self) -> bool:
@@ -57,6 +65,8 @@ def plan(
     size: tuple[int, int],
     seed: int,
     extra_spps: tuple[int, ...] = (),
+    clean_spp: int = 0,
+    clean_share: float = 0.0,
 ) -> list[Job]:
     """The jobs of one scene; spp and filter are drawn per view, the same for the same seed.
 
@@ -68,8 +78,9 @@ def plan(
         spp, name = int(chance.choice(spps)), str(chance.choice(filters))
         extra = int(chance.choice(extra_spps)) if extra_spps else 0
         start = int(_chance(scene, view, seed, spp, name).integers(2**30))
+        clean = clean_spp if chance.uniform() < clean_share else 0
         shot = Shot(spp, start, name, width=size[0], height=size[1])
-        jobs.append(Job(scene, view, shot, folder, extra))
+        jobs.append(Job(scene, view, shot, folder, extra, clean))
     return jobs
 
 

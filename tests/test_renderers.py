@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mcdenoise import exr
+from mcdenoise import exr, views
 from mcdenoise.__main__ import main
 from mcdenoise.errors import ExrError, SceneError
 from mcdenoise.frame import Frame
@@ -141,6 +141,19 @@ def test_cleaner_renders_come_as_c_and_d_with_noise_of_their_own(tmp_path: Path,
     assert len({frame.color.tobytes() for frame in found.values()}) == 4
 
 
+def test_a_share_of_the_views_gets_a_clean_render_that_training_does_not_take(
+    tmp_path: Path, imagined: Imagined
+) -> None:
+    assert render(tmp_path, "--views", "12", "--clean-spp", "500", "--clean-share", "0.4") == 0
+    clean = sorted(tmp_path.glob("*.clean.exr"))
+    assert 1 < len(clean) < 10
+    assert exr.read_frame(clean[0]).attributes["mcdenoise.spp"] == 500
+    assert {len(files.paths) for files in views.find(tmp_path)} == {2}
+    before = contents(tmp_path)
+    assert render(tmp_path, "--views", "12", "--clean-spp", "500", "--clean-share", "0.4") == 0
+    assert contents(tmp_path) == before
+
+
 def test_cleaner_renders_are_added_to_a_pair_that_is_there(tmp_path: Path, imagined: Imagined) -> None:
     assert render(tmp_path, "--spp", "4", "--views", "1") == 0
     before = contents(tmp_path)
@@ -253,6 +266,7 @@ def test_full_disk_stops_with_one_line_and_half_a_pair_that_doesnt_count(
     [
         (["--spp", "0"], "render: --spp 0: there must be at least 1 sample per pixel"),
         (["--spp", "4,0"], "render: --spp 4,0: there must be at least 1 sample per pixel"),
+        (["--clean-share", "2"], "render: --clean-spp can't be negative, --clean-share is from 0 to 1"),
         (["--extra-spp", "0"], "render: --extra-spp 0: there must be at least 1 sample per pixel"),
         (["--spp", "abc"], "render: --spp 'abc': write it as 8, or 4,8,16"),
         (["--spp", "4,"], "render: --spp '4,': write it as 8, or 4,8,16"),
