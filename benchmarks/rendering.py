@@ -32,6 +32,9 @@ SIZE, SPPS, PLAIN_VIEWS, VIEWS = 160, (2, 4, 8, 16), 3, 8
 EXTRA = "16,32,32,64"
 PROCESSES = 2
 
+# The command that renders so many places from a first one into a folder.
+Way = Callable[[Path, int, int], list[str]]
+
 
 @dataclass(frozen=True)
 class Yield:
@@ -59,7 +62,7 @@ def main() -> int:
     if arguments.plain_into:
         _render_plainly(arguments.plain_into, arguments.first_scene, arguments.scenes)
         return 0
-    ways: dict[str, Callable[[Path, int, int], list[list[str]]]] = {"plain": _plain, "ours": _ours}
+    ways: dict[str, Way] = {"plain": _plain, "ours": _ours}
     made: dict[str, list[Yield]] = {name: [] for name in ways}
     try:
         for number in range(arguments.rounds):
@@ -86,18 +89,15 @@ def as_markdown(made: dict[str, list[Yield]]) -> str:
     return "\n".join(rows)
 
 
-def _run(way: Callable[[Path, int, int], list[list[str]]], first: int, scenes: int) -> Yield:
-    """All processes of a way at once, in a home without cached kernels."""
+def _run(way: Way, first: int, scenes: int) -> Yield:
+    """A way from exec to exit, in a home without cached kernels."""
     with tempfile.TemporaryDirectory() as home:
         pairs = Path(home) / "pairs"
         begin = time.perf_counter()
-        environment = {**os.environ, "HOME": home}
-        running = [subprocess.Popen(words, env=environment)  # noqa: S603 - our own programs
-                   for words in way(pairs, first, scenes)]  # fmt: skip
-        codes = [one.wait() for one in running]
+        told = subprocess.run(way(pairs, first, scenes), env={**os.environ, "HOME": home}, check=False)  # noqa: S603
         seconds = time.perf_counter() - begin
-        if any(codes):
-            raise McdenoiseError(f"a renderer ended with {codes}; what it said is above")
+        if told.returncode:
+            raise McdenoiseError(f"{way.__name__}: ended with {told.returncode}; what it said is above")
         return _count(pairs, seconds)
 
 
@@ -109,17 +109,15 @@ def _count(pairs: Path, seconds: float) -> Yield:
     )
 
 
-def _plain(pairs: Path, first: int, scenes: int) -> list[list[str]]:
-    return [[sys.executable, "-m", "benchmarks.rendering", "--plain-into", str(pairs),
-             "--first-scene", str(first), "--scenes", str(scenes)]]  # fmt: skip
+def _plain(pairs: Path, first: int, scenes: int) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.rendering", "--plain-into", str(pairs),
+            "--first-scene", str(first), "--scenes", str(scenes)]  # fmt: skip
 
 
-def _ours(pairs: Path, first: int, scenes: int) -> list[list[str]]:
-    shares = np.array_split(np.arange(first, first + scenes), min(PROCESSES, scenes))
-    spps = ",".join(map(str, SPPS))
-    return [[sys.executable, "-m", "mcdenoise", "render", "--procedural", str(len(share)), "--quiet",
-             "--first-scene", str(share[0]), "-o", str(pairs), "--views", str(VIEWS), "--spp", spps,
-             "--extra-spp", EXTRA, "--size", f"{SIZE}x{SIZE}"] for share in shares]  # fmt: skip
+def _ours(pairs: Path, first: int, scenes: int) -> list[str]:
+    return [sys.executable, "-m", "mcdenoise", "render", "--procedural", str(scenes), "--quiet",
+            "-o", str(pairs), "--first-scene", str(first), "--workers", str(PROCESSES), "--views", str(VIEWS),
+            "--spp", ",".join(map(str, SPPS)), "--extra-spp", EXTRA, "--size", f"{SIZE}x{SIZE}"]  # fmt: skip
 
 
 def _render_plainly(pairs: Path, first: int, scenes: int) -> None:
