@@ -1,11 +1,12 @@
 """Kernels in the tone map's space, and a direct correction on top: sharp HDR edges, and the mean kept."""
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from mcdenoise import affinity
-from mcdenoise.encoding import tone_unmap
+from mcdenoise.encoding import tone_map, tone_unmap
 from mcdenoise.networks._contract import Output
 from mcdenoise.networks._kernels import (
     KernelPredicting,
@@ -21,8 +22,8 @@ from mcdenoise.networks._trunk import CARES, TAPS
 
 # Bound on the shift in tones, a factor of 2: what is averaged in tones has little noise left.
 SHIFT = 0.15
-# A pixel may be so many times as bright as the brightest of its kin.
-ABOVE = 1.1
+# Pixels, on a side, among which the least noise is sought.
+AROUND = 9
 # Variance of tones at which half of the shift is left: without noise there is no bias to make up for.
 SHIFTED = 0.002
 
@@ -49,17 +50,22 @@ class Network(KernelPredicting):
         far = strain([shift / SHIFT, correction, care, factor], levels)
         shift = SHIFT * torch.tanh(shift / SHIFT) * pixels.noise / (pixels.noise + SHIFTED)
         estimate = tone_unmap(tone + shift) * divisor
-        return Output(estimate if self.training else _bounded(estimate, color, guides), noise, far)
+        return Output(estimate if self.training else _bounded(estimate, color, guides, noise), noise, far)
 
 
 def _bounded(
-    estimate: Float[Tensor, "n 3 h w"], color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
+    estimate: Float[Tensor, "n 3 h w"],
+    color: Float[Tensor, "n 3 h w"],
+    guides: Float[Tensor, "n g h w"],
+    noise: Float[Tensor, "n 1 h w"],
 ) -> Float[Tensor, "n 3 h w"]:
-    """Little brighter than the brightest of its kin in the input: a mean is seldom above the largest of many
-    samples, leaked light is (docs/decisions/0005)."""
-    level = estimate.amax(1, keepdim=True).clamp(min=1e-9)
-    limit = ABOVE * brightest_kin(color.amax(1, keepdim=True), guides)
-    return estimate * (limit / level).clamp(max=1)
+    """No brighter in tone than the brightest of its kin in the input by more than a deviation of the noise, of
+    the least noise around: a mean is seldom above the largest of many samples, leaked light is; and where all
+    is noisy, few kin prove little (docs/decisions/0008)."""
+    least = -F.max_pool2d(-noise, AROUND, stride=1, padding=AROUND // 2)
+    brightest = brightest_kin(color.amax(1, keepdim=True), guides)
+    limit = tone_unmap(tone_map(brightest) + least.sqrt())
+    return estimate * (limit / estimate.amax(1, keepdim=True).clamp(min=1e-9)).clamp(max=1)
 
 
 def _as_it_is(tone: Tensor) -> Tensor:
