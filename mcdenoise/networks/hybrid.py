@@ -59,9 +59,9 @@ def _bounded(
     guides: Float[Tensor, "n g h w"],
     noise: Float[Tensor, "n 1 h w"],
 ) -> Float[Tensor, "n 3 h w"]:
-    """No brighter in tone than the brightest of its kin in the input by more than a deviation of the noise, of
-    the least noise around: a mean is seldom above the largest of many samples, leaked light is; and where all
-    is noisy, few kin prove little (docs/decisions/0008)."""
+    """Not brighter than the brightest of its kin in the input by more than a deviation of the least noise
+    around: a mean is seldom above the largest of many samples, leaked light is; and where all is noisy, few
+    kin prove little (docs/decisions/0008)."""
     least = -F.max_pool2d(-noise, AROUND, stride=1, padding=AROUND // 2)
     brightest = brightest_kin(color.amax(1, keepdim=True), guides)
     limit = tone_unmap(tone_map(brightest) + least.sqrt())
