@@ -23,7 +23,8 @@ MARK = "@mcdenoise "
 # Blender tells what it is about several times per render; one that is silent for so long hangs.
 SILENCE_SECONDS = 900
 GRACE_SECONDS = 3
-LAST_LINES = 3
+# Of both streams, which come in any order.
+LAST_LINES = 6
 
 _CURE = (
     "install Blender 4.2 or newer, or its module: "
