@@ -23,7 +23,7 @@ fi
 install() {
     (nvidia-smi || true; nproc; free -g; "$PYTHON" -V; "$PYTHON" -m pip list) > "$OUT/facts.txt" 2>&1
     mkdir -p "$WORK/wheels" && cp "$1"/* "$WORK/wheels/"
-    if ls "$WORK"/wheels/*.part.ab > /dev/null 2>&1; then # the second half has come
+    if ls "$WORK"/wheels/*.deb > /dev/null 2>&1; then # the last part has come
         name=$(basename "$WORK"/wheels/*.part.aa .part.aa)
         cat "$WORK"/wheels/*.part.a? > "$WORK/wheels/$name" && rm "$WORK"/wheels/*.part.a?
         "$PYTHON" -m pip install -q --no-index --no-deps --no-compile --upgrade --target "$WORK/site" "$WORK"/wheels/*.whl
