@@ -22,6 +22,10 @@ KIN = 0.6
 WINDOWS = ((3, 1), (5, 2), (5, 4))
 # Neighbours among which kin are sought.
 AROUND = 25
+# Variance of tones that counts as no noise: 5 % of radiance.
+CLEAN = 1e-4
+# Variance at which a tone stands half back behind its kin's.
+SHRINK = 0.003
 # What kin say of noise is mixed with what is known around by such shares, which count where kin are few.
 FEW, FEW_AROUND = 0.05, 0.003
 
@@ -122,6 +126,11 @@ def noise(tone: Float[Tensor, "n 3 h w"], found: Kin) -> Float[Tensor, "n 1 h w"
     unsorted = (square - mean.square()).clamp(min=0)
     elsewhere = (variance + FEW_AROUND * unsorted) / (share + FEW_AROUND)
     return (found.variance + FEW * elsewhere) / (known + FEW)
+
+
+def doubt(variance: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
+    """How far a tone with noise of this variance stands back behind its kin's: 0 without noise, up to 1."""
+    return variance / (variance + SHRINK)
 
 
 def box(image: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:

@@ -17,8 +17,6 @@ from mcdenoise.errors import UsageError
 
 Image = Float[Tensor, "n c h w"]
 EPSILON = 0.01
-# Variance of tones that nobody sees: 5 % of radiance.
-LEAST_NOISE = 1e-4
 # Relative variance beyond which pixels count no less.
 MOST_NOISE = 20.0
 
@@ -87,7 +85,7 @@ def caution(
     """
     bright, tone = estimate.abs() + EPSILON, tone_map(noisy)
     # In tones, where a bright neighbour is no reason to forgive.
-    smooth = torch.lerp(tone, affinity.smoothed(tone, guides, 5), noise / (noise + 0.003))
+    smooth = torch.lerp(tone, affinity.smoothed(tone, guides, 5), affinity.doubt(noise))
     weight = (bright / (tone_unmap(smooth) + EPSILON)).clamp(1, 30).square()
     return weight / weight.mean((1, 2, 3), keepdim=True)
 
@@ -104,7 +102,7 @@ def of_noise(
     """
     with torch.no_grad():
         square = (tone_map(noisy) - tone_map(target)).square().mean(1, keepdim=True) / (1 + target_noise)
-    variance = variance + LEAST_NOISE
+    variance = variance + affinity.CLEAN
     return (variance.log() + torch.minimum(square, 50 * variance.detach()) / variance).mean()
 
 

@@ -148,7 +148,7 @@ def test_best_of_constants_for_the_noise_is_its_variance_in_tones(samples: float
     losses.of_noise(variance, noisy, target, ratio).backward()  # 0.2 in logarithms is 0.04 in tones
     assert variance.grad is not None
     assert float(variance.grad.mean()) > 0
-    true = tone_map(noisy).var() * torch.ones(1, 1, 256, 256) - losses.LEAST_NOISE
+    true = tone_map(noisy).var() * torch.ones(1, 1, 256, 256) - affinity.CLEAN
     at_best = true.clone().requires_grad_()
     losses.of_noise(at_best, noisy, target, ratio).backward()
     assert at_best.grad is not None

@@ -2,8 +2,8 @@
 
     python -m benchmarks.gpu.frame --model mcdenoise/weights/standard.safetensors
 
-Correct first: the same frame on the CPU in float32, and how far the GPU's is from it. Then times: the network
-by device events, the frame by the clock, medians after warm-up. The frame is made of noise over shapes, never
+Correct first: the same frame on the CPU in float32, and how far the GPU's is from it. Then times, by the
+clock and with the device waited for: medians after warm-up. The frame is made of noise over shapes, never
 zeros.
 """
 

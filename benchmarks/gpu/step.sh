@@ -15,7 +15,7 @@ fi
 if [ -n "${MCDENOISE_GPU_TRIAL:-}" ]; then
     RENDERERS=1 BATCH=2 CROP=32 VIEWS="--views 2 --size 32x32 --spp 1,2 --extra-spp 4" WORKERS=0 MOST=2
 else
-    RENDERERS=$(($(nproc) - 4)) BATCH=64 CROP=128 WORKERS=4 MOST=100000
+    RENDERERS=$(($(nproc) - 4)) BATCH=64 CROP=128 WORKERS=4 MOST=2000
     VIEWS="--views 8 --size 160x160 --spp 1,2,2,4,4,8,8,16 --extra-spp 16,32,32,64,64,128"
     VIEWS="$VIEWS --filter box,box,box,gaussian,tent,mitchell"
 fi
@@ -39,7 +39,6 @@ install() {
 render_ahead() { # processes that outlive this step; each makes places of its own numbers
     [ -e "$WORK/rendering" ] && return
     : > "$WORK/rendering"
-    grep -q '^llvm_ad_rgb works' "$OUT"/../*/facts.txt 2>/dev/null || true
     for number in $(seq 0 $((RENDERERS - 1))); do
         OMP_NUM_THREADS=1 setsid nohup nice -n 10 "$PYTHON" -m mcdenoise render --procedural $MOST --quiet \
             --first-scene $((600000 + number * 2000)) -o "$WORK/pairs" $VIEWS > "$WORK/render.$number.log" 2>&1 &
@@ -50,9 +49,7 @@ train() {
     seconds=$1 total=$2 begin=$(date +%s)
     render_ahead
     until [ "$(ls "$WORK/pairs" 2>/dev/null | grep -c '\.d\.exr$')" -ge "${LEAST:-4}" ]; do sleep 1; done
-    [ -e "$WORK/train/model.run/state.safetensors" ] || sleep "${AHEAD:-0}"
     "$PYTHON" -m mcdenoise pack "$WORK/pairs" -o "$WORK/shards" > "$OUT/pack.txt" || true
-    cp -n shared/shards/* "$WORK/shards/" 2>/dev/null || true
     mkdir -p "$WORK/train"
     [ -e "$WORK/steps" ] || "$PYTHON" -m benchmarks.gpu.pace "$WORK/shards" --seconds "$total" --batch $BATCH \
         --crop $CROP --workers $WORKERS > "$WORK/steps"

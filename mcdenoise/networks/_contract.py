@@ -13,7 +13,8 @@ class Output(NamedTuple):
     Attributes:
         estimate: denoised radiance.
         noise: the variance of the input's noise in tones, of a network that predicts it.
-        strain: how far its predictions are from what it began with, of one that begins with something good.
+        strain: how far its predictions are from what it began with, of one that begins with something good,
+            while it is trained.
     """
 
     estimate: Float[Tensor, "n 3 h w"]

@@ -54,7 +54,7 @@ class _Filtered(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         image, logits, features, strength = ctx.saved_tensors
         by = ctx.size // 2
-        given = [_padded_all(image, by), _padded_all(features, by), _array(logits), _array(strength)]
+        given = [_padded(image, by), _padded(features, by), _array(logits), _array(strength)]
         wanted = [np.zeros_like(part) for part in given]
         _loops.filtered_back(*given, ctx.size, _array(gradient), *wanted)
         found = [_unpadded(wanted[0], by), wanted[2], _unpadded(wanted[1], by), wanted[3]]
@@ -80,10 +80,10 @@ class _Upsampled(torch.autograd.Function):
     def backward(ctx: Any, of_out: Tensor, of_kinship: Tensor) -> tuple[Tensor | None, ...]:
         coarse, logits, fine, features, strength = ctx.saved_tensors
         given = [
-            _padded_all(coarse, 1),
+            _padded(coarse, 1),
             _array(logits),
             _array(fine),
-            _padded_all(features, 1),
+            _padded(features, 1),
             _array(strength),
         ]
         wanted = [np.zeros_like(part) for part in given]
@@ -127,12 +127,8 @@ def _array(picture: Float[Tensor, "*s h w"]) -> np.ndarray:
     return np.ascontiguousarray(picture.detach().float().numpy())
 
 
-def _padded(picture: Float[Tensor, "c h w"], by: int) -> np.ndarray:
-    return np.pad(_array(picture), ((0, 0), (by, by), (by, by)), mode="edge")
-
-
-def _padded_all(pictures: Float[Tensor, "n c h w"], by: int) -> np.ndarray:
-    return np.pad(_array(pictures), ((0, 0), (0, 0), (by, by), (by, by)), mode="edge")
+def _padded(picture: Float[Tensor, "*s h w"], by: int) -> np.ndarray:
+    return np.pad(_array(picture), [(0, 0)] * (picture.ndim - 2) + [(by, by)] * 2, mode="edge")
 
 
 def _unpadded(gradient: np.ndarray, by: int) -> np.ndarray:

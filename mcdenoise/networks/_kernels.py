@@ -21,7 +21,6 @@ from mcdenoise.networks._blocks import apply_kernels, upsample
 from mcdenoise.networks._contract import Denoising, Output
 from mcdenoise.networks._trunk import (
     BLEND,
-    CLEAN,
     DISSENT,
     KERNEL,
     KERNEL_CARE,
@@ -48,8 +47,6 @@ BLEND_RANGE = 4.0
 NOISE_RANGE = 8.0
 # No tone's variance is larger than that.
 MOST_NOISE = 0.5
-# Variance at which a tone stands half back behind its kin's.
-SHRINK = 0.003
 # Noise left from a level to the next: a quarter if it is independent, all of it if it isn't at all.
 CALMER = 0.5
 # Bound on the log of a pixel's weight: a firefly can count e^-12 times as much as its neighbour.
@@ -159,7 +156,7 @@ def reconstruct(
         coarse, fine = places.pop(), places[-1]
         above, kinship = _upsampled(result, level[:, UPSAMPLING], fine, coarse, level[:, UPSAMPLING_CARE])
         here = images.pop()
-        dissent = (tone(above) - tone(here)).square().mean(1, keepdim=True) / (fine.noise + CLEAN)
+        dissent = (tone(above) - tone(here)).square().mean(1, keepdim=True) / (fine.noise + affinity.CLEAN)
         heed = _within(DISSENT_RANGE, level[:, DISSENT]) * DISSENT_START
         blend = BLEND_RANGE * torch.tanh(level[:, BLEND] / BLEND_RANGE)
         logit = F.pixel_shuffle(blend, 2) - torch.log(kinship + 1e-4)
@@ -210,7 +207,7 @@ def _finest(
     """Noisy tones stand back behind the mean over their kin nearby, so that a firefly is one of them."""
     tone = _tone(weighted)
     kin = _kin(tone, guides)
-    shrunk = variance / (variance + SHRINK)
+    shrunk = affinity.doubt(variance)
     left = variance * (shrunk.square() / kin.near + (1 - shrunk).square())
     return Level(torch.cat([features, torch.lerp(tone, kin.mean, shrunk)], dim=1), left)
 
@@ -250,7 +247,7 @@ def _upsampled(
 def _strength(care: Float[Tensor, "n 4 h w"], variance: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 4 h w"]:
     """How much features count: guides by `affinity.CARE`, tones by their noise, times what is predicted."""
     factor = affinity.care(care) * _within(CARE_RANGE, care)
-    return torch.cat([factor[:, :3], factor[:, 3:] / (variance + CLEAN)], dim=1)
+    return torch.cat([factor[:, :3], factor[:, 3:] / (variance + affinity.CLEAN)], dim=1)
 
 
 def _fused_for(picture: Tensor) -> ModuleType | None:

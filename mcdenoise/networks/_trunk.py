@@ -25,8 +25,6 @@ PER_LEVEL = TAPS + 52
 CARES = len(affinity.CARE)
 # Of a pixel: what corrects its guides, care, and a factor on its noise.
 OF_FEATURES = affinity.CHANNELS + CARES + 1
-# Variance of tones that counts as no noise: 5 % of radiance.
-CLEAN = 1e-4
 # Channels that a trunk is told of the noise.
 OF_SPREAD = 4
 # Below this an albedo no longer divides: the texture there is too dark to tell from noise.
@@ -70,7 +68,7 @@ class Trunk(nn.Module):
         """Values per full-resolution pixel, in the heads' precision since they are many, and the levels'
         predictions from 1/2 to 1/16, float32."""
         squares = [spread.variance, spread.unlike, affinity.box(spread.unlike)]
-        known = torch.cat([torch.log10(torch.cat(squares, dim=1) + CLEAN) + 2, spread.share], dim=1)
+        known = torch.cat([torch.log10(torch.cat(squares, dim=1) + affinity.CLEAN) + 2, spread.share], dim=1)
         x, skips = F.pixel_unshuffle(torch.cat([_features(color, guides), known], dim=1), 2), []
         for level, encoder in enumerate(self.encoders):
             x = encoder(F.max_pool2d(x, 2) if level else x)

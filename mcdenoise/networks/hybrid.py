@@ -47,7 +47,7 @@ class Network(KernelPredicting):
         divisor, noise = reflectance(guides, share), predicted_noise(start, factor)
         pixels = Pixels(kernel, trust, correction, care, noise.detach())
         tone = self.reconstruct(color.clamp(min=0) / divisor, guides, pixels, levels, mean_tone, _as_it_is)
-        far = strain([shift / SHIFT, correction, care, factor], levels)
+        far = strain([shift / SHIFT, correction, care, factor], levels) if self.training else None
         shift = SHIFT * torch.tanh(shift / SHIFT) * pixels.noise / (pixels.noise + SHIFTED)
         estimate = tone_unmap(tone + shift) * divisor
         return Output(estimate if self.training else _bounded(estimate, color, guides, noise), noise, far)

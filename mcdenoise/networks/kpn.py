@@ -36,4 +36,5 @@ class Network(KernelPredicting):
         divisor, noise = reflectance(guides, share), predicted_noise(start, factor)
         pixels = Pixels(kernel, trust, correction, care, noise.detach())
         radiance = self.reconstruct(color / divisor, guides, pixels, levels, mean_radiance, tone_map)
-        return Output(radiance * divisor, noise, strain([correction, care, factor], levels))
+        far = strain([correction, care, factor], levels) if self.training else None
+        return Output(radiance * divisor, noise, far)
