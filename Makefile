@@ -48,7 +48,7 @@ fast-tests: .venv/dev-installed ## only the fast tests
 	$(BIN)/python -m pytest -m "not slow and not render"
 
 pairs: .venv/dev-installed ## render what the shipped model learns from, into PAIRS=pairs/train (an hour)
-	-$(BIN)/mcdenoise render $(TRAINING:%=$(ASSETS)/scenes/%/scene_m3.xml) -o $(PAIRS) $(TRAINING_VIEWS) --views 60
+	-$(BIN)/mcdenoise render $(TRAINING:%=$(ASSETS)/scenes/%/scene_m3.xml) -o $(PAIRS) $(TRAINING_VIEWS) --views 60 --changed-share 0.7
 	$(BIN)/mcdenoise render --procedural 125 --environments $(ASSETS)/hdri -o $(PAIRS) $(TRAINING_VIEWS) --views 8
 
 train-standard: .venv/dev-installed ## train the shipped model from PAIRS=pairs/train (an hour), go on if stopped

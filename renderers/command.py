@@ -21,6 +21,7 @@ HELP = "render pairs of noisy frames to train on (Mitsuba 3, Cycles)"
 EXAMPLES = """examples:
   mcdenoise render scene.xml -o pairs/ --spp 8 --views 4 --size 256x256
   mcdenoise render kitchen.xml office.xml -o pairs/ --spp 4,8,16 --filter box,gaussian --views 20
+  mcdenoise render kitchen.xml -o pairs/ --views 60 --changed-share 0.7
   mcdenoise render shot.blend -o pairs/ --spp 8 --views 20 --filter blackman-harris
   mcdenoise render --procedural 100 -o pairs/ --views 4 --seed 7
 A .blend is rendered with Cycles by Blender 4.2 or newer: what MCDENOISE_BLENDER names (blender, or a Python
@@ -100,11 +101,13 @@ def _sources(scenes: Sequence[Path], settings: RenderSettings) -> list[Source]:
     """What to render: the scene files, or the made-up scenes.
 
     Raises:
-        UsageError: neither or both are asked for, no renderer opens a file or has a filter, or there are no
-            environment maps where they should be.
+        UsageError: neither or both are asked for, no renderer opens a file or has what is asked
+            of it, or there are no environment maps where they should be.
     """
     if bool(scenes) == bool(settings.procedural):
         raise UsageError("render: give scene files, or --procedural N (see mcdenoise render --help)")
+    if settings.changed_share and settings.procedural:
+        raise UsageError("render: --changed-share is for scene files; no two made-up scenes are alike anyway")
     maps = Path(settings.environments) if settings.environments else None
     if maps and not any(maps.glob("*.exr")):
         raise UsageError(f"--environments {maps}: no such folder, or no .exr in it")
@@ -136,7 +139,7 @@ def _backend(path: Path, settings: RenderSettings) -> ModuleType:
     """The renderer that opens the file.
 
     Raises:
-        UsageError: none does, or it lacks a filter that is asked for.
+        UsageError: none does, or it lacks a filter that is asked for, or can't change its scenes.
     """
     every = backends.every()
     backend = next((one for one in every if path.suffix.lower() in one.SUFFIXES), None)
@@ -147,6 +150,8 @@ def _backend(path: Path, settings: RenderSettings) -> ModuleType:
         raise UsageError(
             f"{path}: its renderer has no filter {lacking[0]!r}; it has: {', '.join(backend.FILTERS)}"
         )
+    if settings.changed_share and not backend.CHANGES:
+        raise UsageError(f"{path}: its renderer can't change lights and materials; leave out --changed-share")
     return backend
 
 
@@ -209,7 +214,8 @@ def _render_scene(
     jobs = pairs.plan(source.name, folder, views=settings.numbers, spps=settings.spps,
                       filters=settings.filters, size=settings.width_height, seed=settings.seed,
                       extra_spps=settings.extra_spps, clean_spp=settings.clean_spp,
-                      clean_share=settings.clean_share)  # fmt: skip
+                      clean_share=settings.clean_share,
+                      changed_share=settings.changed_share)  # fmt: skip
     missing = [job for job in jobs if not job.is_done]
     tally.present += len(jobs) - len(missing)
     yield None

@@ -27,6 +27,7 @@ class Job:
     # Samples of two further renders, and of a nearly clean one; 0 for none.
     extra_spp: int = 0
     clean_spp: int = 0
+    is_changed: bool = False
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -67,6 +68,7 @@ def plan(
     extra_spps: tuple[int, ...] = (),
     clean_spp: int = 0,
     clean_share: float = 0.0,
+    changed_share: float = 0.0,
 ) -> list[Job]:
     """The jobs of one scene; spp and filter are drawn per view, the same for the same seed.
 
@@ -80,7 +82,8 @@ def plan(
         start = int(_chance(scene, view, seed, spp, name).integers(2**30))
         clean = clean_spp if chance.uniform() < clean_share else 0
         shot = Shot(spp, start, name, width=size[0], height=size[1])
-        jobs.append(Job(scene, view, shot, folder, extra, clean))
+        is_changed = view > 0 and chance.uniform() < changed_share
+        jobs.append(Job(scene, view, shot, folder, extra, clean, is_changed))
     return jobs
 
 
@@ -92,6 +95,7 @@ def render(scene: OpenScene, job: Job, *, camera_seed: int) -> None:
         ExrError: a file can't be written.
     """
     scene.look(job.view, _chance(job.scene, job.view, camera_seed))
+    scene.change(_chance(job.scene, job.view, camera_seed, "change") if job.is_changed else None)
     made = [(path, shot, scene.render(shot)) for path, shot in zip(job.paths, job.shots, strict=True)]
     for path, _, frame in made:
         _check(frame, path)
@@ -116,6 +120,7 @@ def _attributes(scene: OpenScene, job: Job, shot: Shot) -> dict[str, str | int |
         "mcdenoise.seed": shot.seed,
         "mcdenoise.filter": shot.filter,
         "mcdenoise.renderer": scene.renderer,
+        "mcdenoise.changed": int(job.is_changed),
     }
 
 

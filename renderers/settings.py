@@ -28,6 +28,12 @@ class RenderSettings:
         0, "also a nearly clean render of some views, NAME.clean.exr, of so many samples", metavar="N"
     )
     clean_share: float = setting(0.05, "the share of the views that get one, by chance", metavar="X")
+    changed_share: float = setting(
+        0.0,
+        "the share of a Mitsuba scene's views that get other lights and materials, by chance; "
+        "its first view never does",
+        metavar="X",
+    )
     views: int = setting(4, "cameras per scene; the first is the scene's own", metavar="N")
     first_view: int = setting(0, "number of the first view", metavar="N")
     size: str = setting("256x256", "width x height in pixels", metavar="WxH")
@@ -50,6 +56,8 @@ class RenderSettings:
     def __post_init__(self) -> None:
         if self.clean_spp < 0 or not 0 <= self.clean_share <= 1:
             raise UsageError("render: --clean-spp can't be negative, --clean-share is from 0 to 1")
+        if not 0 <= self.changed_share <= 1:
+            raise UsageError(f"render: --changed-share {self.changed_share}: it is from 0 to 1")
         if self.workers < 1:
             raise UsageError(f"render: --workers {self.workers}: there must be at least 1")
         if self.views < 1:

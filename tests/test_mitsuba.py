@@ -124,6 +124,46 @@ def test_render_in_passes_has_the_same_mean_and_the_same_noise(
     assert spread[0] == pytest.approx(spread[1], rel=0.15)  # passes with one seed would double it
 
 
+@pytest.fixture
+def changeable() -> mitsuba.MitsubaScene:
+    """A scene of its own: one test's changes are no other's."""
+    scene = mitsuba.MitsubaScene.from_file(CORNER)
+    scene.look(0, np.random.default_rng(0))
+    return scene
+
+
+def test_changed_lights_and_materials_can_be_had_again_and_given_back(
+    changeable: mitsuba.MitsubaScene, halves: tuple[Frame, Frame]
+) -> None:
+    seen = []
+    for number in (1, 2, 1, 2):
+        changeable.change(np.random.default_rng(number))
+        seen.append(changeable.render(SHOT))
+    for earlier, later in ((0, 2), (1, 3)):
+        np.testing.assert_array_equal(seen[earlier].color, seen[later].color)
+    means = [frame.color.mean() for frame in (*seen[:2], halves[0])]
+    assert min(abs(np.diff([*means, means[0]]))) > 0.01 * max(means)
+    assert np.abs(seen[0].planes["albedo"] - halves[0].planes["albedo"]).max() > 0.05
+    changeable.change(None)
+    np.testing.assert_array_equal(changeable.render(SHOT).color, halves[0].color)
+
+
+def test_changes_are_the_same_in_another_process(changeable: mitsuba.MitsubaScene) -> None:
+    again = f"""
+import numpy as np
+from pathlib import Path
+from renderers.backends import mitsuba
+from renderers.backends._contract import Shot
+scene = mitsuba.MitsubaScene.from_file(Path({str(CORNER)!r}))
+scene.look(0, np.random.default_rng(0))
+scene.change(np.random.default_rng(7))
+print(scene.render({SHOT!r}).color.tobytes().hex())
+"""
+    told = subprocess.run([sys.executable, "-c", again], capture_output=True, text=True, check=True).stdout
+    changeable.change(np.random.default_rng(7))
+    assert changeable.render(SHOT).color.tobytes().hex() == told.strip()
+
+
 def test_views_differ_and_are_found_again(corner: mitsuba.MitsubaScene) -> None:
     seen = []
     for view, seed in ((1, 1), (2, 2), (1, 1)):

@@ -30,6 +30,7 @@ class Imagined:
     def __init__(self, name: str = "room", last_view: int = 100) -> None:
         self.name, self.last_view = name, last_view
         self.shots: list[Shot] = []
+        self.changes: list[int | None] = []
         self.closed = False
         self.spoiled = ""  # the plane that the second render puts a NaN into
 
@@ -37,6 +38,9 @@ class Imagined:
         if view > self.last_view:
             raise SceneError(f"{self.name}: nothing to see")
         self._place = int(chance.integers(2**30))
+
+    def change(self, chance: np.random.Generator | None) -> None:
+        self.changes.append(int(chance.integers(2**30)) if chance else None)
 
     def render(self, shot: Shot) -> Frame:
         self.shots.append(shot)
@@ -129,7 +133,7 @@ def test_header_says_all_that_makes_the_pair(tmp_path: Path) -> None:
         ours = {key: value for key, value in attributes.items() if key.startswith("mcdenoise.")}
         assert ours == {"mcdenoise.scene": "room", "mcdenoise.view": 0, "mcdenoise.spp": 4,
                         "mcdenoise.seed": job.shot.seed + half, "mcdenoise.filter": "box",
-                        "mcdenoise.renderer": "imagined 1.0"}  # fmt: skip
+                        "mcdenoise.renderer": "imagined 1.0", "mcdenoise.changed": 0}  # fmt: skip
 
 
 def test_cleaner_renders_come_as_c_and_d_with_noise_of_their_own(tmp_path: Path, imagined: Imagined) -> None:
@@ -152,6 +156,28 @@ def test_a_share_of_the_views_gets_a_clean_render_that_training_does_not_take(
     before = contents(tmp_path)
     assert render(tmp_path, "--views", "12", "--clean-spp", "500", "--clean-share", "0.4") == 0
     assert contents(tmp_path) == before
+
+
+def test_a_share_of_the_views_gets_other_lights_and_materials_but_never_the_first(
+    tmp_path: Path, imagined: Imagined
+) -> None:
+    assert render(tmp_path, "--views", "20", "--changed-share", "0.5") == 0
+    assert imagined.changes[0] is None
+    changed = [change for change in imagined.changes if change is not None]
+    assert 4 < len(changed) < 16
+    assert len(set(changed)) == len(changed)
+    told = [exr.read_frame(path).attributes["mcdenoise.changed"] for path in sorted(tmp_path.glob("*.a.exr"))]
+    assert told == [int(change is not None) for change in imagined.changes]
+
+
+def test_changes_dont_change_what_else_is_drawn(tmp_path: Path) -> None:
+    asked = {"views": range(8), "spps": (2, 4, 8), "filters": ("box", "tent"), "size": (8, 8), "seed": 1}
+    plain, changed = (
+        pairs.plan("kitchen", tmp_path, **asked, changed_share=share)  # type: ignore[arg-type]
+        for share in (0.0, 1.0)
+    )
+    assert [job.shot for job in plain] == [job.shot for job in changed]
+    assert [job.is_changed for job in changed] == [False] + [True] * 7
 
 
 def test_cleaner_renders_are_added_to_a_pair_that_is_there(tmp_path: Path, imagined: Imagined) -> None:
@@ -266,6 +292,7 @@ def test_full_disk_stops_with_one_line_and_half_a_pair_that_doesnt_count(
     [
         (["--spp", "0"], "render: --spp 0: there must be at least 1 sample per pixel"),
         (["--spp", "4,0"], "render: --spp 4,0: there must be at least 1 sample per pixel"),
+        (["--changed-share", "1.5"], "render: --changed-share 1.5: it is from 0 to 1"),
         (["--clean-share", "2"], "render: --clean-spp can't be negative, --clean-share is from 0 to 1"),
         (["--extra-spp", "0"], "render: --extra-spp 0: there must be at least 1 sample per pixel"),
         (["--spp", "abc"], "render: --spp 'abc': write it as 8, or 4,8,16"),

@@ -39,6 +39,12 @@ class OpenScene(Protocol):
             SceneError: no camera position shows anything.
         """
 
+    def change(self, chance: np.random.Generator | None) -> None:
+        """Other lights and materials, by chance; None gives back the scene's own.
+
+        Asked for only where the backend's `CHANGES` says that it can.
+        """
+
     def render(self, shot: Shot) -> Frame:
         """Planes color, albedo, normal, depth of the current view, scene-linear, row 0 on top.
 

@@ -16,6 +16,7 @@ from renderers.backends._blender import Child
 from renderers.backends._contract import Shot, scene_name
 
 SUFFIXES = (".blend",)
+CHANGES = False
 # Our names, and Cycles' own. Blender's default is the last one.
 FILTERS = {"box": "BOX", "gaussian": "GAUSSIAN", "blackman-harris": "BLACKMAN_HARRIS"}
 # So many frames of an animation become views, spread over it; neighbours would be nearly alike.
@@ -66,6 +67,9 @@ class CyclesScene:
             self._take(self._frames[view - others - 1])
         else:
             self._find(int(chance.choice([facts.frame, *self._frames])), chance, view)
+
+    def change(self, chance: np.random.Generator | None) -> None:
+        """See `OpenScene.change`: never asked to, since `CHANGES` says no."""
 
     def cast(self, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Distances (n, inf where nothing is hit) and normals (n 3) of rays in world space."""

@@ -10,11 +10,13 @@ import numpy as np
 from mcdenoise.errors import NoInputError, SceneError
 from mcdenoise.frame import Frame
 from renderers import cameras
+from renderers.backends._changes import Changes
 from renderers.backends._contract import Shot, scene_name
 from renderers.backends._variant import start
 
 SUFFIXES = (".xml",)
 FILTERS = ("box", "gaussian", "tent", "mitchell")
+CHANGES = True
 # Channels of the `aov` integrator in the order asked for, after R G B: what a variant gets that can't have
 # `_guides`.
 AOVS = "albedo:albedo,normal:sh_normal,depth:depth"
@@ -38,6 +40,7 @@ class MitsubaScene:
         self._integrators = _integrators(self._mi, has_media=_has_media(scene))
         self._sensors: dict[tuple[str, int, int], Any] = {}
         self._camera, self._fov = self._own
+        self._changes: Changes | None = None
         # Through a thin lens what is out of focus is blurred, in the guides too.
         self._has_lens, self._aperture, self._focus = has_lens, 0.0, 1.0
 
@@ -90,6 +93,14 @@ class MitsubaScene:
         seen = distances[np.isfinite(distances)]
         self._focus = float(chance.choice(seen)) if seen.size else 1.0
         self._aperture = self._focus * 10 ** float(chance.uniform(*APERTURES_LOG))
+
+    def change(self, chance: np.random.Generator | None) -> None:
+        """See `OpenScene.change`."""
+        if chance:
+            self._changes = self._changes or Changes(self._mi, self._scene)
+            self._changes.draw(chance)
+        elif self._changes:
+            self._changes.give_back()
 
     def cast(self, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Distances (n, inf where nothing is hit) and normals (n 3) of rays in world space."""
