@@ -1,6 +1,6 @@
 #!/bin/sh
 # One step of an hour on a GPU (README.md), in the root of the tree that travelled:
-#   install FOLDER | train SECONDS TOTAL | bench | resume FOLDER
+#   install FOLDER | render SECONDS | train SECONDS TOTAL | bench | resume FOLDER
 # What lies under WORK stays on the machine between steps; what is to come back goes to $OUT.
 set -eu
 WORK=${WORK:-/tmp/mcdenoise}
@@ -36,11 +36,26 @@ install() {
     fi
 }
 
-render_ahead() { # processes that outlive this step; each makes places of its own numbers
+render() { # SECONDS each: made-up places by the GPU, one process and four, and by LLVM on all cores
+    for way in cuda_ad_rgb:1 cuda_ad_rgb:4 "llvm_ad_rgb:$(nproc)"; do
+        variant=${way%:*} processes=${way#*:} folder="$WORK/render.$way" begin=$(date +%s)
+        rm -rf "$folder"
+        for number in $(seq "$processes"); do
+            MCDENOISE_MITSUBA_VARIANT=$variant OMP_NUM_THREADS=1 timeout "$1" "$PYTHON" -m mcdenoise render --quiet \
+                --procedural $MOST --first-scene $((700000 + number * 2000)) -o "$folder" $VIEWS >> "$OUT/render.log" 2>&1 &
+        done
+        wait
+        views=$(ls "$folder" 2>/dev/null | grep -c '\.d\.exr$' || true) taken=$(($(date +%s) - begin))
+        echo "$variant, processes: $processes, views: $views, seconds: $taken, views an hour:" \
+            "$((views * 3600 / (taken > 0 ? taken : 1)))" | tee -a "$OUT/render.txt"
+    done
+}
+
+render_ahead() { # processes that outlive this step; each makes places of its own numbers; the GPU is the training's
     [ -e "$WORK/rendering" ] && return
     : > "$WORK/rendering"
     for number in $(seq 0 $((RENDERERS - 1))); do
-        OMP_NUM_THREADS=1 setsid nohup nice -n 10 "$PYTHON" -m mcdenoise render --procedural $MOST --quiet \
+        CUDA_VISIBLE_DEVICES='' OMP_NUM_THREADS=1 setsid nohup nice -n 10 "$PYTHON" -m mcdenoise render --procedural $MOST --quiet \
             --first-scene $((600000 + number * 2000)) -o "$WORK/pairs" $VIEWS > "$WORK/render.$number.log" 2>&1 &
     done
 }
