@@ -13,9 +13,9 @@ if [ -n "$llvm" ]; then
     export DRJIT_LIBLLVM_PATH="$llvm" LD_LIBRARY_PATH="$(dirname "$llvm")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 fi
 if [ -n "${MCDENOISE_GPU_TRIAL:-}" ]; then
-    RENDERERS=1 BATCH=2 CROP=32 VIEWS="--views 2 --size 32x32 --spp 1,2 --extra-spp 4" WORKERS=0 MOST=2
+    RENDERERS=1 BATCH=2 CROP=32 VIEWS="--views 2 --size 32x32 --spp 1,2 --extra-spp 4" WORKERS=0 MOST=2 SAVE=2
 else
-    RENDERERS=$(($(nproc) - 4)) BATCH=64 CROP=128 WORKERS=4 MOST=2000
+    RENDERERS=$(($(nproc) - 4)) BATCH=64 CROP=128 WORKERS=4 MOST=2000 SAVE=100
     VIEWS="--views 8 --size 160x160 --spp 1,2,2,4,4,8,8,16 --extra-spp 16,32,32,64,64,128"
     VIEWS="$VIEWS --filter box,box,box,gaussian,tent,mitchell"
 fi
@@ -71,7 +71,7 @@ train() {
     left=$((seconds - $(date +%s) + begin))
     timeout -s INT $((left > 10 ? left : 10)) "$PYTHON" -m mcdenoise train "$WORK/shards" -o "$WORK/train/model.safetensors" \
         --config mcdenoise/weights/standard.toml --steps "$(cat "$WORK/steps")" --batch $BATCH --crop $CROP \
-        --workers $WORKERS --save-every 100 ${MCDENOISE_GPU_TRIAL:+--device cpu} > "$OUT/train.txt" 2>&1 || true
+        --workers $WORKERS --save-every $SAVE ${MCDENOISE_GPU_TRIAL:+--device cpu} > "$OUT/train.txt" 2>&1 || true
     keep
 }
 
