@@ -3,24 +3,37 @@
     python -m benchmarks.loading SHARDS --network hybrid
 
 On this machine, in one run, taking turns: *reading* is all crops of a batch out of the shards' pages and
-nothing else; *batch* adds what `dataset` makes of them (means of renders, augmentation, guides), as the
-thread does that works ahead of training; *step* is an update of the network.
+nothing else; *batch* is what training takes: the crops that chance calls for, and what `dataset` makes of
+them (means of renders, augmentation, guides); *step* is an update of the network. Nothing works ahead here
+that would hide a wait. Pages are in memory, or *on disk*: the system has just been told to forget them all.
+*Touched only* is what a disk takes without `StoredPlane.prefetch`.
 """
 
 import argparse
+import mmap
+import os
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from mcdenoise import dataset, losses, trainer
+from mcdenoise import dataset, losses, shards, trainer
 from mcdenoise.errors import McdenoiseError
 from mcdenoise.settings import TrainSettings
 from mcdenoise.views import View
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is timed, given the number of the turn; `on_disk`: with no page in memory."""
+
+    run: Callable[[int], object]
+    on_disk: bool = False
 
 
 def main() -> int:
@@ -37,7 +50,7 @@ def main() -> int:
     )
     try:
         views, _ = dataset.load(arguments.folder)
-        seconds = measure(views, settings)
+        seconds = measure(views, settings, arguments.folder)
     except McdenoiseError as error:
         print(f"benchmarks.loading: {error}", file=sys.stderr)
         return error.exit_code
@@ -45,23 +58,16 @@ def main() -> int:
     return 0
 
 
-def measure(views: Sequence[View], settings: TrainSettings) -> dict[str, list[float]]:
+def measure(views: Sequence[View], settings: TrainSettings, folder: Path) -> dict[str, list[float]]:
     """Seconds of each kind of work, turn by turn, after a round to warm up."""
-    device, chance = torch.device("cpu"), np.random.default_rng(settings.seed)
-    state = trainer.start(settings, Path("no such state"), device)
-    loss = losses.find(settings.loss, is_target_noisy=True)
-    batches = dataset.batches(views, dataset.Cut(settings.crop, settings.batch, settings.seed))
-    one = next(batches)
-    works: dict[str, Callable[[], object]] = {
-        "reading": lambda: _read(views, settings, chance),
-        "batch": lambda: next(batches),
-        "step": lambda: trainer.update(state, one, loss, settings, device),
-    }
+    works = _works(views, settings)
     taken: dict[str, list[float]] = {name: [] for name in works}
     for turn in range(settings.steps + 1):
         for name, work in works.items():
+            if work.on_disk:
+                _forget(views, folder)
             begin = time.perf_counter()
-            work()
+            work.run(turn)
             if turn:
                 taken[name].append(time.perf_counter() - begin)
     return taken
@@ -79,14 +85,46 @@ def as_markdown(seconds: dict[str, list[float]], settings: TrainSettings) -> str
     return "\n".join(rows)
 
 
-def _read(views: Sequence[View], settings: TrainSettings, chance: np.random.Generator) -> None:
+def _works(views: Sequence[View], settings: TrainSettings) -> dict[str, Work]:
+    """Each row of the table; what is read in memory was read from disk right before."""
+    device = torch.device("cpu")
+    state = trainer.start(settings, Path("no such state"), device)
+    loss = losses.find(settings.loss, is_target_noisy=True)
+    batches = dataset.Batches(views, dataset.Cut(settings.crop, settings.batch, settings.seed))
+    one = batches[0]
+    return {
+        "reading, on disk, touched only": Work(lambda turn: _read(views, settings, turn), on_disk=True),
+        "reading, on disk": Work(lambda turn: _read(views, settings, turn, ahead=True), on_disk=True),
+        "reading, in memory": Work(lambda turn: _read(views, settings, turn, ahead=True)),
+        "batch, on disk": Work(lambda turn: batches[turn], on_disk=True),
+        "batch, in memory": Work(lambda turn: batches[turn]),
+        "step": Work(lambda _: trainer.update(state, one, loss, settings, device)),
+    }
+
+
+def _forget(views: Sequence[View], folder: Path) -> None:
+    """Make the system drop all pages of the shards: ours first, since those in use stay."""
+    planes = (plane for view in views for render in view.renders for plane in render.values())
+    for pages in {plane.pages for plane in planes if isinstance(plane, shards.StoredPlane)}:
+        pages.bytes.madvise(mmap.MADV_DONTNEED)
+    for path in folder.rglob(f"*{shards.SUFFIX}"):
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _read(views: Sequence[View], settings: TrainSettings, turn: int, *, ahead: bool = False) -> None:
     """A crop of each plane of each render of as many views as a batch has: more than most batches read."""
+    chance = np.random.default_rng([settings.seed, turn])
     for index in chance.integers(len(views), size=settings.batch):
         view = views[index]
         y, x = (int(chance.integers(side - settings.crop + 1)) for side in view.size)
-        for render in view.renders:
-            for plane in render.values():
-                np.array(plane[y : y + settings.crop, x : x + settings.crop])
+        rows, columns = slice(y, y + settings.crop), slice(x, x + settings.crop)
+        planes = [plane for render in view.renders for plane in render.values()]
+        for plane in planes if ahead else ():
+            if isinstance(plane, shards.StoredPlane):
+                plane.prefetch(rows)
+        for plane in planes:
+            np.array(plane[rows, columns])
 
 
 if __name__ == "__main__":

@@ -136,6 +136,7 @@ def _item(pair: View, cut: Cut, chance: np.random.Generator) -> tuple[Tensor, ..
     chosen, rest = _roles(pair, chance)
     y, x = (int(chance.integers(extent - cut.crop + 1)) for extent in pair.size)
     window = (slice(y, y + cut.crop), slice(x, x + cut.crop))
+    _prefetch(pair, chosen, rest, window[0])
     planes = {name: _mean(pair, chosen, name, window) for name in pair.renders[0]}
     planes["target"] = _mean(pair, rest, "color", window)
     planes = _varied(_blinded(_without_some_guides(planes, cut, chance), cut, chance), chance)
@@ -155,6 +156,15 @@ def _roles(pair: View, chance: np.random.Generator) -> tuple[list[int], list[int
     # One render mostly, so that noise is learned from; more of them are a cleaner input.
     count = 1 if chance.uniform() < 0.75 else int(chance.integers(1, len(order)))
     return order[:count], order[count:]
+
+
+def _prefetch(pair: View, chosen: Sequence[int], rest: Sequence[int], rows: slice) -> None:
+    """Ask for all that `_item` is about to read of a shard, so that the disk is waited for once."""
+    taken = [(pair.renders[i][name], slice(None) if name == "color" else rows)
+             for i in chosen for name in pair.renders[0]]  # fmt: skip
+    for plane, part in taken + [(pair.renders[i]["color"], rows) for i in rest]:
+        if isinstance(plane, shards.StoredPlane):
+            plane.prefetch(part)
 
 
 def _mean(pair: View, chosen: Sequence[int], name: str, window: tuple[slice, slice]) -> Plane:

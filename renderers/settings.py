@@ -42,7 +42,12 @@ class RenderSettings:
     filter: str = setting("box", f"pixel filter, or several: {', '.join(FILTERS)}", metavar="NAME[,NAME...]")
     procedural: int = setting(0, "render this many made-up scenes", metavar="N")
     first_scene: int = setting(0, "number of the first made-up scene", metavar="N")
-    workers: int = setting(1, "processes on this machine, a scene each at a time", metavar="N")
+    workers: int = setting(
+        1,
+        "processes on this machine, a scene each at a time; on a GPU they take turns on it and "
+        "share its memory: a few, so that some compile while one renders",
+        metavar="N",
+    )
     cluster: str = setting(
         "",
         "a Dask cluster in place of them: tcp://HOST:8786, tls://HOST:8786 or scheduler.json; "

@@ -1,6 +1,7 @@
 """The steps of `benchmarks/gpu` on the CPU, tiny: what renders, packs, learns and comes back from a GPU."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,14 @@ def test_training_goes_on_from_step_to_step_and_on_a_fresh_machine(tmp_path: Pat
     state, about = checkpoint.read(fresh / "work" / "train" / "model.run" / "state.safetensors")
     assert about["step"] > 0
     assert any(name.startswith("adam.") for name in state)
+
+
+def test_rendering_is_timed_each_way_and_one_that_fails_has_made_nothing(tmp_path: Path) -> None:
+    told = (step(tmp_path, "render", "300") / "render.txt").read_text().splitlines()
+    assert [line.split(",")[0] for line in told] == ["cuda_ad_rgb", "cuda_ad_rgb", "llvm_ad_rgb"]
+    views = [int(re.search(r"views: (\d+)", line)[1]) for line in told]  # type: ignore[index]
+    assert views[2] == 2 * 2 * (os.cpu_count() or 1)
+    assert torch.cuda.is_available() or views[:2] == [0, 0]
 
 
 def test_frame_on_the_device_is_what_the_cpu_makes_in_full_precision() -> None:

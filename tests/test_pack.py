@@ -1,6 +1,8 @@
 """`mcdenoise pack`: sound pairs become shards, bad ones are named, and a killed run is gone on with."""
 
+import mmap
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -8,6 +10,7 @@ import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +22,7 @@ from mcdenoise.__main__ import main
 from mcdenoise.dataset import Cut
 from mcdenoise.errors import TrainingError
 from mcdenoise.frame import Frame
+from mcdenoise.views import View
 
 MakeFrame = Callable[..., Frame]
 
@@ -137,6 +141,61 @@ def test_changed_pixel_is_found_by_its_checksum(tmp_path: Path, pairs: Path) -> 
     path.write_bytes(data)
     with pytest.raises(TrainingError, match="place0 isn't what was packed"):
         shards.verify(path)
+
+
+def stored(tmp_path: Path, pairs: Path) -> list[View]:
+    pack(pairs, tmp_path / "shards")
+    return dataset.load(tmp_path / "shards")[0]
+
+
+def test_view_of_a_shard_is_sent_to_a_process_as_a_place_in_a_file(tmp_path: Path, pairs: Path) -> None:
+    view = stored(tmp_path, pairs)[0]
+    sent = pickle.dumps(view)
+    assert len(sent) < 5000
+    assert pickle.loads(sent).renders[1]["color"][:].tobytes() == view.renders[1]["color"][:].tobytes()
+
+
+def test_rows_asked_for_ahead_are_those_bytes_of_the_file(
+    tmp_path: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plane = stored(tmp_path, pairs)[0].renders[1]["normal"]
+    assert isinstance(plane, shards.StoredPlane)
+    rows, asked = plane[7:20].tobytes(), []
+    recorder = SimpleNamespace(madvise=lambda *advice: asked.append(advice))
+    plane.prefetch(slice(7, 20))  # the system takes it
+    with monkeypatch.context() as patch:
+        patch.setattr(plane.pages, "bytes", recorder)
+        plane.prefetch(slice(7, 20))
+    ((advice, begin, length),) = asked
+    assert advice == mmap.MADV_WILLNEED
+    assert begin % mmap.PAGESIZE == 0
+    assert plane.pages.bytes[begin : begin + length].endswith(rows)
+    assert length < len(rows) + mmap.PAGESIZE
+
+
+def test_all_that_a_crop_reads_is_asked_for_before_its_first_pixel(
+    tmp_path: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views, events, read = stored(tmp_path, pairs), [], shards.StoredPlane.__getitem__
+
+    def record(kind: str, plane: shards.StoredPlane, rows: slice) -> None:
+        events.append((kind, plane.start, set(range(*rows.indices(plane.shape[0])))))
+
+    def noted(plane: shards.StoredPlane, window: tuple[slice, slice]) -> np.ndarray:
+        record("read", plane, window[0])
+        return read(plane, window)
+
+    monkeypatch.setattr(shards.StoredPlane, "prefetch", lambda plane, rows: record("ask", plane, rows))
+    monkeypatch.setattr(shards.StoredPlane, "__getitem__", noted)
+    for step in range(20):
+        events.clear()
+        dataset.Batches(views[:1], Cut(32, 1, seed=1))[step]
+        kinds = [kind for kind, _, _ in events]
+        assert kinds == sorted(kinds)  # "ask" before "read"
+        asked = {start: rows for kind, start, rows in events if kind == "ask"}
+        wanted = {start: set().union(*(rows for kind, at, rows in events if (kind, at) == ("read", start)))
+                  for _, start, _ in events}  # fmt: skip
+        assert asked == wanted
 
 
 def test_shards_of_another_folder_are_not_overwritten(

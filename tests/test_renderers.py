@@ -392,8 +392,10 @@ def test_failures_of_several_kinds_exit_with_one() -> None:
 
 @pytest.fixture
 def fresh_variant(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No variant is asked for, and none known from an earlier probe."""
+    """No variant is asked for, none known from an earlier probe, and no GPU here."""
     monkeypatch.delenv(_variant.VARIABLE, raising=False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(_variant, "DRIVER", "no such driver")
     _variant.variant.cache_clear()
     yield
     _variant.variant.cache_clear()
@@ -420,6 +422,42 @@ def test_usable_llvm_is_taken_in_silence(
     monkeypatch.setattr(_variant, "_PROBE", "")
     assert _variant.variant() == "llvm_ad_rgb"
     assert not caplog.text
+
+
+# A child that notes which variant it is to probe, and survives only with one of these.
+PROBE = """
+import sys
+with open({log!r}, "a") as log: print(sys.argv[1], file=log)
+raise SystemExit(sys.argv[1] not in {working!r})
+"""
+
+
+@pytest.mark.usefixtures("fresh_variant")
+@pytest.mark.parametrize(
+    ("driver", "hidden", "working", "probed"),
+    [
+        ("libc.so.6", None, ["cuda_ad_rgb", "llvm_ad_rgb"], ["cuda_ad_rgb"]),
+        ("libc.so.6", "1", ["cuda_ad_rgb"], ["cuda_ad_rgb"]),
+        ("libc.so.6", None, ["llvm_ad_rgb"], ["cuda_ad_rgb", "llvm_ad_rgb"]),
+        ("libc.so.6", None, [], ["cuda_ad_rgb", "llvm_ad_rgb"]),
+        ("libc.so.6", "", ["cuda_ad_rgb", "llvm_ad_rgb"], ["llvm_ad_rgb"]),
+        ("libc.so.6", "-1", ["cuda_ad_rgb", "llvm_ad_rgb"], ["llvm_ad_rgb"]),
+        ("no such driver", None, ["cuda_ad_rgb", "llvm_ad_rgb"], ["llvm_ad_rgb"]),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="libc stands in for NVIDIA's driver")
+def test_gpu_comes_first_then_llvm_and_no_gpu_is_probed_where_none_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    driver: str, hidden: str | None, working: list[str], probed: list[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(_variant, "DRIVER", driver)
+    if hidden is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    monkeypatch.setattr(_variant, "_PROBE", PROBE.format(log=str(tmp_path / "log"), working=working))
+    assert _variant.variant() == (probed[-1] if probed[-1] in working else "scalar_rgb")
+    assert (tmp_path / "log").read_text().split() == probed
+    told_of_gpu = "cuda_ad_rgb doesn't work here in spite of" in caplog.text
+    assert told_of_gpu == (probed[0] == "cuda_ad_rgb" and "cuda_ad_rgb" not in working)
 
 
 @pytest.mark.usefixtures("fresh_variant")

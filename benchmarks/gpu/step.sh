@@ -1,6 +1,6 @@
 #!/bin/sh
 # One step of an hour on a GPU (README.md), in the root of the tree that travelled:
-#   install FOLDER | train SECONDS TOTAL | bench | resume FOLDER
+#   install FOLDER | render SECONDS | train SECONDS TOTAL | bench | resume FOLDER
 # What lies under WORK stays on the machine between steps; what is to come back goes to $OUT.
 set -eu
 WORK=${WORK:-/tmp/mcdenoise}
@@ -13,9 +13,9 @@ if [ -n "$llvm" ]; then
     export DRJIT_LIBLLVM_PATH="$llvm" LD_LIBRARY_PATH="$(dirname "$llvm")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 fi
 if [ -n "${MCDENOISE_GPU_TRIAL:-}" ]; then
-    RENDERERS=1 BATCH=2 CROP=32 VIEWS="--views 2 --size 32x32 --spp 1,2 --extra-spp 4" WORKERS=0 MOST=2
+    RENDERERS=1 BATCH=2 CROP=32 VIEWS="--views 2 --size 32x32 --spp 1,2 --extra-spp 4" WORKERS=0 MOST=2 SAVE=2
 else
-    RENDERERS=$(($(nproc) - 4)) BATCH=64 CROP=128 WORKERS=4 MOST=2000
+    RENDERERS=$(($(nproc) - 4)) BATCH=64 CROP=128 WORKERS=4 MOST=2000 SAVE=100
     VIEWS="--views 8 --size 160x160 --spp 1,2,2,4,4,8,8,16 --extra-spp 16,32,32,64,64,128"
     VIEWS="$VIEWS --filter box,box,box,gaussian,tent,mitchell"
 fi
@@ -36,11 +36,26 @@ install() {
     fi
 }
 
-render_ahead() { # processes that outlive this step; each makes places of its own numbers
+render() { # SECONDS each: made-up places by the GPU, one process and four, and by LLVM on all cores
+    for way in cuda_ad_rgb:1 cuda_ad_rgb:4 "llvm_ad_rgb:$(nproc)"; do
+        variant=${way%:*} processes=${way#*:} folder="$WORK/render.$way" begin=$(date +%s)
+        rm -rf "$folder"
+        for number in $(seq "$processes"); do
+            MCDENOISE_MITSUBA_VARIANT=$variant OMP_NUM_THREADS=1 timeout "$1" "$PYTHON" -m mcdenoise render --quiet \
+                --procedural $MOST --first-scene $((700000 + number * 2000)) -o "$folder" $VIEWS >> "$OUT/render.log" 2>&1 &
+        done
+        wait
+        views=$(ls "$folder" 2>/dev/null | grep -c '\.d\.exr$' || true) taken=$(($(date +%s) - begin))
+        echo "$variant, processes: $processes, views: $views, seconds: $taken, views an hour:" \
+            "$((views * 3600 / (taken > 0 ? taken : 1)))" | tee -a "$OUT/render.txt"
+    done
+}
+
+render_ahead() { # processes that outlive this step; each makes places of its own numbers; the GPU is the training's
     [ -e "$WORK/rendering" ] && return
     : > "$WORK/rendering"
     for number in $(seq 0 $((RENDERERS - 1))); do
-        OMP_NUM_THREADS=1 setsid nohup nice -n 10 "$PYTHON" -m mcdenoise render --procedural $MOST --quiet \
+        CUDA_VISIBLE_DEVICES='' OMP_NUM_THREADS=1 setsid nohup nice -n 10 "$PYTHON" -m mcdenoise render --procedural $MOST --quiet \
             --first-scene $((600000 + number * 2000)) -o "$WORK/pairs" $VIEWS > "$WORK/render.$number.log" 2>&1 &
     done
 }
@@ -56,7 +71,7 @@ train() {
     left=$((seconds - $(date +%s) + begin))
     timeout -s INT $((left > 10 ? left : 10)) "$PYTHON" -m mcdenoise train "$WORK/shards" -o "$WORK/train/model.safetensors" \
         --config mcdenoise/weights/standard.toml --steps "$(cat "$WORK/steps")" --batch $BATCH --crop $CROP \
-        --workers $WORKERS --save-every 100 ${MCDENOISE_GPU_TRIAL:+--device cpu} > "$OUT/train.txt" 2>&1 || true
+        --workers $WORKERS --save-every $SAVE ${MCDENOISE_GPU_TRIAL:+--device cpu} > "$OUT/train.txt" 2>&1 || true
     keep
 }
 

@@ -1,7 +1,7 @@
 """Albedo, normal and depth of what a pixel shows, followed through mirrors, clear glass, holes and smoke.
 
 Imported once a variant is set: the base class exists only then. It is written in Dr.Jit, so it needs a
-variant that compiles (`llvm_ad_rgb`); a scalar one would call Python for each ray.
+variant that compiles (`llvm_ad_rgb`, `cuda_ad_rgb`); a scalar one would call Python for each ray.
 """
 
 from dataclasses import dataclass, field
