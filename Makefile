@@ -56,8 +56,8 @@ train-standard: .venv/dev-installed ## train the shipped model from PAIRS=pairs/
 	$(BIN)/mcdenoise train $(PAIRS) -o $(OUT)/standard.safetensors --config mcdenoise/weights/standard.toml
 
 validation: .venv/dev-installed ## render validation frames and their references into VALIDATION (minutes)
-	for spp in 2 8 32 512; do for scene in bathroom dining-room; do for filter in box gaussian; do \
-	  $(BIN)/mcdenoise render $(ASSETS)/scenes/$$scene/scene_m3.xml -o $(VALIDATION) --size 192x192 \
+	for spp in 2 8 32 512; do for scene in bathroom dining-room; do for filter in box gaussian tent mitchell; do \
+	  $(BIN)/mcdenoise render $(ASSETS)/scenes/$$scene/scene_m3.xml -o $(VALIDATION) --size 192x192 --guides first \
 	    --spp $$spp --filter $$filter --seed $$((1000 + spp)) --camera-seed 5 --views $$([ $$filter = box ] && echo 2 || echo 1) \
 	    || exit; done; done; done
 

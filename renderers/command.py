@@ -215,7 +215,7 @@ def _render_scene(
                       filters=settings.filters, size=settings.width_height, seed=settings.seed,
                       extra_spps=settings.extra_spps, clean_spp=settings.clean_spp,
                       clean_share=settings.clean_share,
-                      changed_share=settings.changed_share)  # fmt: skip
+                      changed_share=settings.changed_share, guides=settings.guides)  # fmt: skip
     missing = [job for job in jobs if not job.is_done]
     tally.present += len(jobs) - len(missing)
     yield None

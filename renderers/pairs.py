@@ -13,7 +13,7 @@ import numpy as np
 from mcdenoise import exr
 from mcdenoise.errors import SceneError
 from mcdenoise.frame import Frame
-from renderers.backends._contract import OpenScene, Shot
+from renderers.backends._contract import GUIDES, OpenScene, Shot
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ def plan(
     clean_spp: int = 0,
     clean_share: float = 0.0,
     changed_share: float = 0.0,
+    guides: str = GUIDES[0],
 ) -> list[Job]:
     """The jobs of one scene; spp and filter are drawn per view, the same for the same seed.
 
@@ -81,7 +82,7 @@ def plan(
         extra = int(chance.choice(extra_spps)) if extra_spps else 0
         start = int(_chance(scene, view, seed, spp, name).integers(2**30))
         clean = clean_spp if chance.uniform() < clean_share else 0
-        shot = Shot(spp, start, name, width=size[0], height=size[1])
+        shot = Shot(spp, start, name, width=size[0], height=size[1], guides=guides)
         is_changed = view > 0 and chance.uniform() < changed_share
         jobs.append(Job(scene, view, shot, folder, extra, clean, is_changed))
     return jobs
@@ -121,6 +122,7 @@ def _attributes(scene: OpenScene, job: Job, shot: Shot) -> dict[str, str | int |
         "mcdenoise.filter": shot.filter,
         "mcdenoise.renderer": scene.renderer,
         "mcdenoise.changed": int(job.is_changed),
+        "mcdenoise.guides": shot.guides,
     }
 
 

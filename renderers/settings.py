@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from mcdenoise.config import setting
 from mcdenoise.errors import UsageError
 from renderers import backends
+from renderers.backends._contract import GUIDES
 
 # Those that some renderer has; not every renderer has each.
 FILTERS = tuple(dict.fromkeys(name for backend in backends.every() for name in backend.FILTERS))
@@ -40,6 +41,12 @@ class RenderSettings:
     seed: int = setting(1, "where chance starts: cameras, spp, filters and noise", metavar="N")
     camera_seed: int = setting(1, "where the cameras start, apart from the noise", metavar="N")
     filter: str = setting("box", f"pixel filter, or several: {', '.join(FILTERS)}", metavar="NAME[,NAME...]")
+    guides: str = setting(
+        GUIDES[0],
+        "albedo and normal of what mirrors and glass show (followed), or of themselves, as Mitsuba's own AOVs "
+        "have them (first); Cycles has its own way",
+        choices=GUIDES,
+    )
     procedural: int = setting(0, "render this many made-up scenes", metavar="N")
     first_scene: int = setting(0, "number of the first made-up scene", metavar="N")
     workers: int = setting(

@@ -90,6 +90,15 @@ def test_guides_are_in_range_and_say_what_the_pixel_shows(halves: tuple[Frame, F
     assert all(1 < planes["depth"][place] < 10 for place in (MIRROR, GLASS, MATT))
 
 
+def test_guides_of_a_mirror_are_its_own_where_asked_for(
+    corner: mitsuba.MitsubaScene, halves: tuple[Frame, Frame]
+) -> None:
+    first = corner.render(replace(SHOT, guides="first"))
+    np.testing.assert_array_equal(first.color, halves[0].color)
+    np.testing.assert_allclose(first.planes["albedo"][MATT], halves[0].planes["albedo"][MATT], atol=1e-3)
+    assert np.abs(first.planes["albedo"][MIRROR] - halves[0].planes["albedo"][MIRROR]).max() > 0.1
+
+
 def test_means_of_both_halves_agree(halves: tuple[Frame, Frame]) -> None:
     assert within_standard_errors((halves[0].color - halves[1].color).mean(axis=2), 4)
 

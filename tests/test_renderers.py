@@ -133,7 +133,8 @@ def test_header_says_all_that_makes_the_pair(tmp_path: Path) -> None:
         ours = {key: value for key, value in attributes.items() if key.startswith("mcdenoise.")}
         assert ours == {"mcdenoise.scene": "room", "mcdenoise.view": 0, "mcdenoise.spp": 4,
                         "mcdenoise.seed": job.shot.seed + half, "mcdenoise.filter": "box",
-                        "mcdenoise.renderer": "imagined 1.0", "mcdenoise.changed": 0}  # fmt: skip
+                        "mcdenoise.renderer": "imagined 1.0", "mcdenoise.changed": 0,
+                        "mcdenoise.guides": "followed"}  # fmt: skip
 
 
 def test_cleaner_renders_come_as_c_and_d_with_noise_of_their_own(tmp_path: Path, imagined: Imagined) -> None:

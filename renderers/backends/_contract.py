@@ -14,15 +14,21 @@ def scene_name(path: Path) -> str:
     return path.resolve().parent.name if path.stem.startswith("scene") else path.stem
 
 
+# Where albedo and normal are taken: what mirrors and glass show, or where the camera's ray ends first.
+GUIDES = ("followed", "first")
+
+
 @dataclass(frozen=True)
 class Shot:
-    """One render: how many samples, from which seed, through which pixel filter, at which size."""
+    """One render: how many samples, from which seed, through which pixel filter, at which size; and where its
+    guides are taken, for renderers that let one choose."""
 
     spp: int
     seed: int
     filter: str
     width: int
     height: int
+    guides: str = GUIDES[0]
 
 
 @runtime_checkable

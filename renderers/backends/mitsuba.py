@@ -37,7 +37,7 @@ class MitsubaScene:
         self._scene, self.name = scene, name
         self.renderer = f"mitsuba {self._mi.__version__} {self._mi.variant()}"
         self._own = camera, fov
-        self._integrators = _integrators(self._mi, has_media=_has_media(scene))
+        self._integrators: dict[str, list[Any]] = {}
         self._sensors: dict[tuple[str, int, int], Any] = {}
         self._camera, self._fov = self._own
         self._changes: Changes | None = None
@@ -120,21 +120,24 @@ class MitsubaScene:
         if key not in self._sensors:
             self._sensors[key] = self._sensor(shot)
             self._aim(self._sensors[key])
+        if shot.guides not in self._integrators:
+            self._integrators[shot.guides] = _integrators(
+                self._mi, shot.guides, has_media=_has_media(self._scene)
+            )
         image = np.zeros((shot.height, shot.width, 10), np.float64)
         for number, spp in enumerate(_passes(shot)):
-            image += (
-                spp / shot.spp * self._render_pass(self._sensors[key], spp, _pass_seed(shot.seed, number))
-            )
+            image += spp / shot.spp * self._render_pass(shot, spp, _pass_seed(shot.seed, number))
         return _frame(image.astype(np.float32), has_negative_lobes=shot.filter == "mitchell")
 
     def close(self) -> None:
         """See `OpenScene.close`: memory goes with the last reference."""
 
-    def _render_pass(self, sensor: Any, spp: int, seed: int) -> np.ndarray:
+    def _render_pass(self, shot: Shot, spp: int, seed: int) -> np.ndarray:
+        sensor = self._sensors[shot.filter, shot.width, shot.height]
         # One seed for all integrators: the guides are of the very points that the color is of.
         try:
             images = [self._mi.render(self._scene, sensor=sensor, integrator=integrator, spp=spp, seed=seed)
-                      for integrator in self._integrators]  # fmt: skip
+                      for integrator in self._integrators[shot.guides]]  # fmt: skip
         except RuntimeError as error:
             raise SceneError(f"{self.name}: Mitsuba can't render it: {_plain(error)}") from error
         return np.concatenate([np.array(image) for image in images], axis=2)
@@ -163,11 +166,11 @@ class MitsubaScene:
 open_file = MitsubaScene.from_file
 
 
-def _integrators(mi: Any, *, has_media: bool) -> list[Any]:
+def _integrators(mi: Any, guides: str, *, has_media: bool) -> list[Any]:
     """What renders R G B albedo normal depth, in this order."""
     # `hide_emitters` stays off: lamps in view are part of the picture.
     color = {"type": "volpath" if has_media else "path", "max_depth": MAX_DEPTH}
-    if "scalar" in mi.variant():
+    if guides == "first" or "scalar" in mi.variant():
         return [mi.load_dict({"type": "aov", "aovs": AOVS, "image": color})]
     from renderers.backends._guides import Guides
 
