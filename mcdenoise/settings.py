@@ -14,6 +14,11 @@ class TrainSettings:
     batch: int = setting(8, "crops per step", metavar="N")
     crop: int = setting(128, "side of a crop in pixels, a multiple of 32", metavar="N")
     network: str = setting("kpn", "which network to train (see mcdenoise/networks)", metavar="NAME")
+    init: str = setting(
+        "",
+        "start from this model, a shipped one's name or a file, in place of random weights",
+        metavar="MODEL",
+    )
     loss: str = setting(
         "relative_l2", "which loss; only those whose best constant is the mean", metavar="NAME"
     )

@@ -7,7 +7,7 @@ import math
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -69,6 +69,7 @@ def train(
     loss = losses.find(settings.loss, is_target_noisy=True)
     device = engine.choose_device(settings.device)
     trained, held_out = dataset.split(pairs, settings.held_out)
+    began_with = checkpoint.load_model(settings.init).card if settings.init else {}
     state, watch = start(settings, state_path(out), device), Watch()
     with Journal(run_folder(out), state.step) as journal:
         for batch in _batches(trained, settings, state.step):
@@ -85,7 +86,7 @@ def train(
             report(now)
             if is_last or not state.step % settings.save_every:
                 save(state, settings, state_path(out))
-    checkpoint.save_model(out, state.averaged, _card(settings, trained, held_out, state.seconds))
+    checkpoint.save_model(out, state.averaged, _card(settings, trained, held_out, state.seconds, began_with))
 
 
 class Watch:
@@ -120,10 +121,14 @@ def start(settings: TrainSettings, resume_from: Path, device: torch.device) -> S
     """A fresh state, or the one in `resume_from` if there is such a file.
 
     Raises:
-        TrainingError: that file is of a run with another network, seed or batch.
+        TrainingError: that file is of a run with another network, seed or batch, or the model to start
+            from is of another network.
+        ModelError: there is no such model to start from.
     """
     torch.manual_seed(settings.seed)
     network = _on(device, networks.build(settings.network, {}))
+    if settings.init and not resume_from.exists():
+        _take_over(network, settings)
     averaged = _on(device, networks.build(settings.network, {}))
     averaged.load_state_dict(network.state_dict())
     optimizer = torch.optim.AdamW(
@@ -135,6 +140,15 @@ def start(settings: TrainSettings, resume_from: Path, device: torch.device) -> S
     if resume_from.exists():
         _restore(state, settings, resume_from)
     return state
+
+
+def _take_over(network: Denoising, settings: TrainSettings) -> None:
+    given = checkpoint.load_model(settings.init).network
+    if type(given) is not type(network) or given.recipe != network.recipe:
+        name = type(given).__module__.rsplit(".", 1)[-1]
+        raise TrainingError(f"--init {settings.init}: is a {name}, not a new {settings.network}; "
+                            f"give --network {name}, or another model")  # fmt: skip
+    network.load_state_dict(given.state_dict())
 
 
 def update(
@@ -328,7 +342,11 @@ def _batches(pairs: Sequence[View], settings: TrainSettings, step: int) -> Itera
 
 
 def _card(
-    settings: TrainSettings, trained: Sequence[View], held_out: Sequence[View], seconds: float
+    settings: TrainSettings,
+    trained: Sequence[View],
+    held_out: Sequence[View],
+    seconds: float,
+    began_with: Mapping[str, Any],
 ) -> dict[str, Any]:
     """How a model came about; stays in its file."""
     return {
@@ -340,6 +358,7 @@ def _card(
         "scenes": sorted({pair.scene for pair in trained}),
         "held_out_scenes": sorted({pair.scene for pair in held_out}),
         "hours": seconds / 3600,
+        "began_with": dict(began_with),
         "torch": torch.__version__,
     }
 

@@ -43,8 +43,8 @@ class RenderSettings:
     filter: str = setting("box", f"pixel filter, or several: {', '.join(FILTERS)}", metavar="NAME[,NAME...]")
     guides: str = setting(
         GUIDES[0],
-        "albedo and normal of what mirrors and glass show (followed), or of themselves, as Mitsuba's own AOVs "
-        "have them (first); Cycles has its own way",
+        "albedo and normal of what mirrors and glass show (followed), or of themselves, "
+        "as Mitsuba's own AOVs have them (first); Cycles has its own way",
         choices=GUIDES,
     )
     procedural: int = setting(0, "render this many made-up scenes", metavar="N")

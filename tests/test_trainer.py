@@ -127,6 +127,26 @@ def test_run_is_not_resumed_with_other_settings(
     assert not out.exists()
 
 
+def test_training_starts_from_a_model_and_its_card_says_so(tmp_path: Path, pairs: list[View]) -> None:
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    trainer.train(small.settings(steps=3), pairs, first, report=ignore)
+    begun = small.settings(steps=1, init=str(first), learning_rate=1e-9, seed=2)
+    trainer.train(begun, pairs, second, report=ignore)
+    (one, _), (other, about) = checkpoint.read(first), checkpoint.read(second)
+    for name, weights in one.items():
+        torch.testing.assert_close(other[name], weights, atol=1e-6, rtol=0)
+    assert about["card"]["began_with"]["settings"]["steps"] == 3
+
+
+def test_model_of_another_network_is_refused_to_start_from(tmp_path: Path, pairs: list[View]) -> None:
+    model = tmp_path / "unet.safetensors"
+    checkpoint.save_model(model, small.network("unet"), {})
+    with pytest.raises(
+        TrainingError, match="is a unet, not a new kpn; give --network unet, or another model"
+    ):
+        trainer.train(small.settings(init=str(model)), pairs, tmp_path / "out.safetensors", report=ignore)
+
+
 @pytest.mark.parametrize("kind", ["garbage", "model"])
 def test_damaged_state_is_an_error_and_not_a_fresh_start(
     tmp_path: Path, pairs: list[View], kind: str

@@ -21,6 +21,7 @@ HELP = "train a model on pairs of noisy frames (Noise2Noise)"
 EXAMPLES = """examples:
   mcdenoise train pairs/ -o show.safetensors --steps 20000
   mcdenoise train pairs/ -o show.safetensors --config show.toml
+  mcdenoise train pairs/ -o show.safetensors --network hybrid --init standard --steps 4000
   tensorboard --logdir show.run
 Run it again to go on where it was stopped: the state is kept in show.run/."""
 
