@@ -1,6 +1,7 @@
-"""Made-up views side by side in one picture, to be looked at.
+"""Made-up views, or frames, side by side in one picture, to be looked at.
 
 python -m benchmarks.contact_sheet -o docs/images/made-up-places.jpg --count 64
+python -m benchmarks.contact_sheet -o docs/images/changed.jpg --frames pairs/staircase.v0*.d.exr
 """
 
 import argparse
@@ -11,7 +12,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from mcdenoise import metrics
+from mcdenoise import exr, metrics
 from renderers.backends._contract import Shot
 from renderers.scenes import procedural
 
@@ -21,17 +22,25 @@ LARGEST = 400_000  # bytes of the picture
 def main() -> None:
     """Render, join, save."""
     arguments = _arguments()
-    numbers = range(arguments.first_scene, arguments.first_scene + arguments.count)
-    views = [view(number, arguments.size, arguments.spp) for number in tqdm(numbers, unit="view")]
+    if arguments.frames:
+        views = [display(exr.read_frame(path).color) for path in arguments.frames]
+    else:
+        numbers = range(arguments.first_scene, arguments.first_scene + arguments.count)
+        views = [view(number, arguments.size, arguments.spp) for number in tqdm(numbers, unit="view")]
     save(sheet(views), arguments.output)
 
 
 def view(number: int, size: int, spp: int) -> metrics.Display:
-    """What the own camera of a made-up scene sees, tone-mapped by its log-average exposure."""
+    """What the own camera of a made-up scene sees."""
     scene = procedural.open_scene(number, None)
     scene.look(0, np.random.default_rng(number))
     frame = scene.render(Shot(spp=spp, seed=number, filter="box", width=size, height=size))
-    return metrics.tone_map(frame.color, metrics.exposure_for(frame.color))
+    return display(frame.color)
+
+
+def display(color: metrics.Image) -> metrics.Display:
+    """Tone-mapped by its log-average exposure."""
+    return metrics.tone_map(color, metrics.exposure_for(color))
 
 
 def sheet(views: list[metrics.Display]) -> np.ndarray:
@@ -55,6 +64,7 @@ def save(picture: np.ndarray, path: Path) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.contact_sheet", description=__doc__)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="SHEET.jpg")
+    parser.add_argument("--frames", nargs="+", type=Path, metavar="EXR", help="these, all of one size")
     parser.add_argument("--count", type=int, default=64, help="views, each of its own scene (64)")
     parser.add_argument("--first-scene", type=int, default=0, help="number of the first scene (0)")
     parser.add_argument("--size", type=int, default=96, help="of a view, in pixels (96)")

@@ -18,7 +18,11 @@ from renderers.scenes import procedural
 from renderers.scenes._place import Place
 
 MADE_UP = re.compile(rf"made{procedural.VERSION}-(\d+)")
+# Attributes under `mcdenoise.`; files of older versions lack the last two.
+ASKED = ("renderer", "filter", "spp", "changed", "guides")
 OLDER = re.compile(r"made\d+-\d+")
+
+LIGHTS = {"0": "the scene's own", "1": "changed by chance"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Pair:
     renderer: str
     filter: str
     spp: str
+    changed: str
+    guides: str
 
 
 def main() -> None:
@@ -42,7 +48,7 @@ def main() -> None:
 def pair(first: Path) -> Pair:
     """The header of `NAME.a.exr`; `?` for what it doesn't say."""
     header = exr.read(first, headers_only=True).parts[0].header
-    said = {name: str(header.get(f"mcdenoise.{name}", "?")) for name in ("renderer", "filter", "spp")}
+    said = {name: str(header.get(f"mcdenoise.{name}", "?")) for name in ASKED}
     return Pair(scene=str(header.get("mcdenoise.scene", first.name.split(".")[0])), **said)
 
 
@@ -55,6 +61,8 @@ def as_markdown(pairs: list[Pair]) -> str:
         "pairs by filter": Counter(pair.filter for pair in pairs),
         "pairs by spp of a half": Counter(pair.spp for pair in pairs),
         "pairs by kind of scene": Counter(kind(pair.scene) for pair in pairs),
+        "pairs by lights and materials": Counter(LIGHTS.get(pair.changed, "not said") for pair in pairs),
+        "pairs by guides": Counter(pair.guides for pair in pairs),
         **{f"made-up scenes by {name}": counts for name, counts in contents(places).items()},
     }
     head = f"{len(pairs)} pairs of {len(scenes)} scenes, {len(places)} of them made up.\n"

@@ -28,7 +28,7 @@ def test_sheet_counts_pairs_and_what_made_up_scenes_hold(
     text = data_sheet.as_markdown(found)
     assert text.startswith("3 pairs of 3 scenes, 1 of them made up.")
     rows = ("mitsuba | 3", "box | 3", "4 | 3", "scene file | 1", "made up by an older version | 1",
-            "made up | 1", "hills | 1", "sky | 1")  # fmt: skip
+            "made up | 1", "hills | 1", "sky | 1", "not said | 3", "? | 3")  # fmt: skip
     assert all(f"| {row} |" in text for row in rows)
 
 
@@ -36,7 +36,9 @@ def test_header_that_says_nothing_is_counted_as_unknown(
     tmp_path: Path, noisy_frame: Callable[..., Frame]
 ) -> None:
     path = small.save_pair(tmp_path, "shot", [noisy_frame(1), noisy_frame(2)])
-    assert data_sheet.pair(path) == data_sheet.Pair(scene="shot", renderer="?", filter="?", spp="?")
+    assert data_sheet.pair(path) == data_sheet.Pair(
+        scene="shot", renderer="?", filter="?", spp="?", changed="?", guides="?"
+    )
 
 
 @pytest.mark.parametrize("count", [1, 4, 5])
