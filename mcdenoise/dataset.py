@@ -1,7 +1,7 @@
 """Pairs -> endless batches of crops: both directions, turns, exposures, missing guides, all from a seed.
 
 A pair is two independent renders of one view, `a` and `b`; where there are `c`, `d` and more, any of them are
-the input together, and all others the target.
+the input together, one may be a witness, and all others the target.
 """
 
 import itertools
@@ -26,13 +26,16 @@ from mcdenoise.views import View
 class Batch:
     """What one training step sees, all n c h w and in one exposure per item.
 
-    `target_noise` is the variance of the target's noise over that of the input's, by their samples.
+    `target_noise` is the variance of the target's noise over that of the input's, by their samples. `witness`
+    is a cleaner render than the input, independent of it and of the target: weights may be made of it. NaN
+    where there is none.
     """
 
     color: Float[Tensor, "n 3 h w"]
     guides: Float[Tensor, "n g h w"]
     target: Float[Tensor, "n 3 h w"]
     target_noise: Float[Tensor, "n 1 1 1"]
+    witness: Float[Tensor, "n 3 h w"]
 
 
 @dataclass(frozen=True)
@@ -133,29 +136,38 @@ def _read(files: views.Files) -> View | str:
 
 def _item(pair: View, cut: Cut, chance: np.random.Generator) -> tuple[Tensor, ...]:
     """The parts of a batch from one crop."""
-    chosen, rest = _roles(pair, chance)
+    chosen, witnesses, rest = _roles(pair, chance)
     y, x = (int(chance.integers(extent - cut.crop + 1)) for extent in pair.size)
     window = (slice(y, y + cut.crop), slice(x, x + cut.crop))
-    _prefetch(pair, chosen, rest, window[0])
+    _prefetch(pair, chosen, witnesses + rest, window[0])
     planes = {name: _mean(pair, chosen, name, window) for name in pair.renders[0]}
     planes["target"] = _mean(pair, rest, "color", window)
+    planes["witness"] = _mean(pair, witnesses, "color", window) if witnesses else planes["target"] * np.nan
     planes = _varied(_blinded(_without_some_guides(planes, cut, chance), cut, chance), chance)
     # The exposure comes from the input alone: a factor that depended on the target would bias its mean. And
     # from the whole view, as a frame's does: a crop may be all window.
     whole = _mean(pair, chosen, "color", (slice(None), slice(None)))
     scale = encoding.exposure(whole) * 2 ** chance.uniform(-cut.stops, cut.stops)
-    color, goal = (encoding.expose(planes[name], scale) for name in ("color", "target"))
+    colors = [encoding.expose(planes[name], scale) for name in ("color", "target", "witness")]
     given = encoding.guides(planes, (cut.crop, cut.crop))
     noise = torch.full((1, 1, 1, 1), _samples(pair, chosen).sum() / _samples(pair, rest).sum())
-    return *(encoding.tensor(plane) for plane in (color, given, goal)), noise
+    color, goal, witness = (encoding.tensor(plane) for plane in colors)
+    return color, encoding.tensor(given), goal, noise, witness
 
 
-def _roles(pair: View, chance: np.random.Generator) -> tuple[list[int], list[int]]:
-    """Which renders make up the input; all the others are the target together, as clean as it can be."""
+def _roles(pair: View, chance: np.random.Generator) -> tuple[list[int], list[int], list[int]]:
+    """Which renders make up the input, which is the witness, and which are the target together.
+
+    Of two cleaner renders than the input one is the witness, so that the other keeps the target clean.
+    """
     order = [int(i) for i in chance.permutation(len(pair.renders))]
     # One render mostly, so that noise is learned from; more of them are a cleaner input.
     count = 1 if chance.uniform() < 0.75 else int(chance.integers(1, len(order)))
-    return order[:count], order[count:]
+    chosen, rest = order[:count], order[count:]
+    cleaner = [i for i in rest if _samples(pair, [i]).sum() > _samples(pair, chosen).sum()]
+    if len(cleaner) < 2:
+        return chosen, [], rest
+    return chosen, cleaner[:1], [i for i in rest if i != cleaner[0]]
 
 
 def _prefetch(pair: View, chosen: Sequence[int], rest: Sequence[int], rows: slice) -> None:

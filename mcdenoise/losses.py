@@ -19,6 +19,8 @@ Image = Float[Tensor, "n c h w"]
 EPSILON = 0.01
 # Relative variance beyond which pixels count no less.
 MOST_NOISE = 20.0
+# How many times too bright an estimate can be before its cost grows no faster.
+MOST_CAUTION = 30.0
 
 
 @dataclass(frozen=True)
@@ -73,20 +75,31 @@ def certainty(
 
 @torch.no_grad()
 def caution(
-    estimate: Image, noisy: Image, guides: Float[Tensor, "n g h w"], noise: Float[Tensor, "n 1 h w"]
+    estimate: Image,
+    noisy: Image,
+    guides: Float[Tensor, "n g h w"],
+    noise: Float[Tensor, "n 1 h w"],
+    witness: Image | None = None,
 ) -> Image:
     """A weight for the loss, 1 on average over an item: light that leaks into the dark counts as in relMSE.
 
     `relative_l2` divides by the estimate: far too bright costs 1 at most, far too dark the ratio's square,
-    and a network in doubt paints leaks. relMSE divides by the truth. Here the divisor becomes what a small
-    cross-bilateral filter makes of the noisy input, or that input where it has no noise, if that is darker
-    than the estimate, down to a 30th of it. Made of the input alone, all of which the network sees: no bias.
-    (Made of other renders too it would be nearer to the truth, and favour the darker of what that may be.)
+    and a network in doubt paints leaks and keeps fireflies. relMSE divides by the truth. Here the divisor
+    becomes, down to a `MOST_CAUTION`th of the estimate, what a small cross-bilateral filter makes of the
+    noisy input, or that input where it has no noise; where there is a `witness`, a further render that is
+    neither input nor target, that one, unless the input and its filtered version both are brighter. NaN is
+    no witness.
+
+    Nothing of it depends on the target, given the pixel: the best constant stays the mean. A network that
+    can't tell a dark pixel from a bright one favours the darker, by the witness, as relMSE does.
     """
     bright, tone = estimate.abs() + EPSILON, tone_map(noisy)
     # In tones, where a bright neighbour is no reason to forgive.
     smooth = torch.lerp(tone, affinity.smoothed(tone, guides, 5), affinity.doubt(noise))
-    weight = (bright / (tone_unmap(smooth) + EPSILON)).clamp(1, 30).square()
+    if witness is not None:
+        seen = torch.maximum(tone_map(witness), torch.minimum(tone, smooth))
+        smooth = torch.where(witness.isnan(), smooth, seen)
+    weight = (bright / (tone_unmap(smooth) + EPSILON)).clamp(1, MOST_CAUTION).square()
     return weight / weight.mean((1, 2, 3), keepdim=True)
 
 

@@ -168,7 +168,8 @@ def update(
     estimate, target = output.estimate.float(), batch.target.to(device)
     ratio = batch.target_noise.to(device)
     known = _noise(color, guides) if output.noise is None else output.noise.detach()
-    weight = losses.certainty(known, ratio) * losses.caution(estimate, color, guides, known)
+    witness = batch.witness.to(device)
+    weight = losses.certainty(known, ratio) * losses.caution(estimate, color, guides, known, witness)
     value = loss(estimate, target, weight)
     beside = value.new_zeros(())
     if output.noise is not None:

@@ -78,21 +78,33 @@ def of_levels(**spps: int) -> View:
     return View("scene", "scene.0001", tuple(frames), spps=tuple(spps.values()))
 
 
-def test_of_several_renders_those_that_are_no_input_are_the_target_together() -> None:
+def test_of_several_renders_one_may_be_the_witness_and_all_others_are_the_target() -> None:
     spps, levels = {"a": 2, "b": 2, "c": 8, "d": 8}, [1, 2, 4, 8]
     made = set()
     for batch in first([of_levels(**spps)], Cut(32, 1, seed=1), 100):
-        ratio = float((batch.target / batch.color).mean())
+        ratios = [float((part / batch.color).mean()) for part in (batch.target, batch.witness)]
         fits = [
-            chosen
+            (chosen, witness)
             for count in (1, 2, 3)
             for chosen in combinations(range(4), count)
-            if np.isclose(ratio, rest(levels, chosen, spps) / average(levels, chosen, spps), rtol=1e-4)
+            for witness in {2, 3, None} - set(chosen)
+            if np.allclose(ratios, expected(levels, chosen, witness, spps), rtol=1e-4, equal_nan=True)
         ]
         assert fits
         made.update(fits)
-    assert {chosen for chosen in made if len(chosen) == 1} == {(0,), (1,), (2,), (3,)}
-    assert {len(chosen) for chosen in made} == {1, 2, 3}
+    assert {chosen for chosen, _ in made if len(chosen) == 1} == {(0,), (1,), (2,), (3,)}
+    # There is a witness where both of the cleaner renders are left, and only there.
+    assert {chosen for chosen, witness in made if witness is not None} == {(0,), (1,), (0, 1)}
+    assert {chosen for chosen, witness in made if witness is None} >= {(2,), (3,), (0, 2)}
+
+
+def expected(
+    levels: list[int], chosen: Sequence[int], witness: int | None, spps: dict[str, int]
+) -> tuple[float, float]:
+    """Target and witness over the input."""
+    color = average(levels, chosen, spps)
+    target = rest(levels, [*chosen, *([] if witness is None else [witness])], spps)
+    return target / color, np.nan if witness is None else levels[witness] / color
 
 
 def average(levels: list[int], chosen: Sequence[int], spps: dict[str, int]) -> float:
@@ -100,8 +112,8 @@ def average(levels: list[int], chosen: Sequence[int], spps: dict[str, int]) -> f
     return float(np.average(values, weights=np.array(list(spps.values()))[list(chosen)]))
 
 
-def rest(levels: list[int], chosen: Sequence[int], spps: dict[str, int]) -> float:
-    return average(levels, [i for i in range(len(levels)) if i not in chosen], spps)
+def rest(levels: list[int], used: Sequence[int], spps: dict[str, int]) -> float:
+    return average(levels, [i for i in range(len(levels)) if i not in used], spps)
 
 
 def test_noise_of_the_target_is_told_by_the_samples() -> None:
@@ -109,7 +121,8 @@ def test_noise_of_the_target_is_told_by_the_samples() -> None:
         round(batch.target_noise.item(), 3)
         for batch in first([of_levels(a=2, b=2, c=8, d=8)], Cut(32, 1, seed=1), 60)
     }
-    assert {0.111, 0.667} <= ratios <= {round(n / (20 - n), 3) for n in (2, 4, 8, 10, 12, 16, 18)}
+    told_by_a_witness = {round(2 / 10, 3), round(4 / 8, 3)}
+    assert {0.2, 0.667} <= ratios <= told_by_a_witness | {round(n / (20 - n), 3) for n in (8, 10, 12, 16, 18)}
 
 
 def test_exposure_does_not_depend_on_the_target(noisy_frame: MakeFrame) -> None:

@@ -102,6 +102,36 @@ def test_weights_of_training_leave_the_best_estimate_the_mean(sigma: float) -> N
     assert float((weight * target).sum() / weight.sum()) == pytest.approx(1.0, rel=0.02)
 
 
+@pytest.mark.parametrize("sigma", [0.2, 1.0])
+def test_weights_by_a_witness_leave_the_best_constant_the_mean(sigma: float) -> None:
+    noise = torch.randn((3, 1, 3, 512, 512), generator=torch.Generator().manual_seed(8))
+    noisy, target, witness = torch.exp(sigma * noise - sigma**2 / 2)
+    guides = NO_GUIDES.expand(1, 10, 512, 512)
+    told = spread_of(noisy, guides)
+    weight = losses.caution(torch.ones_like(noisy), noisy, guides, told, witness)
+    assert float((weight * target).sum() / weight.sum()) == pytest.approx(1.0, rel=0.02)
+
+
+def test_witness_tells_a_dark_line_and_a_firefly_that_no_guide_shows() -> None:
+    noisy, guides = torch.full((1, 3, 32, 32), 2.0), NO_GUIDES.expand(1, 10, 32, 32)
+    noisy[..., 16, :] = 0.05
+    witness, doubted = noisy.clone(), torch.full((1, 1, 32, 32), 0.1)
+    noisy[..., 8, 8] = 40.0  # a firefly, which the estimate keeps as it leaks into the line
+    estimate = torch.full_like(noisy, 2.0)
+    estimate[..., 8, 8] = 40.0
+    weight = losses.caution(estimate, noisy, guides, doubted, witness)[0, 0]
+    alone = losses.caution(estimate, noisy, guides, doubted)[0, 0]
+    assert float(weight[16, 5] / weight[4, 25]) > 10 * float(alone[16, 5] / alone[4, 25])
+    assert float(weight[8, 8] / weight[4, 25]) > 100
+
+
+def test_no_witness_is_as_none_at_all() -> None:
+    noisy = torch.exp(torch.randn((1, 3, 32, 32), generator=torch.Generator().manual_seed(1)))
+    guides, doubted = NO_GUIDES.expand(1, 10, 32, 32), torch.full((1, 1, 32, 32), 0.1)
+    weights = [losses.caution(2 * noisy, noisy, guides, doubted, w) for w in (None, noisy * torch.nan)]
+    torch.testing.assert_close(*weights)
+
+
 def test_pixels_near_fireflies_count_less_and_edges_of_the_picture_do_not() -> None:
     noisy, guides = torch.full((1, 3, 32, 32), 0.5), NO_GUIDES.expand(1, 10, 32, 32).clone()
     noisy[..., 16:, :], guides[:, :3, 16:] = 30.0, 1.0  # a clean edge that the guides explain
