@@ -87,7 +87,7 @@ def test_of_several_renders_one_may_be_the_witness_and_all_others_are_the_target
             (chosen, witness)
             for count in (1, 2, 3)
             for chosen in combinations(range(4), count)
-            for witness in {2, 3, None} - set(chosen)
+            for witness in ({2, 3, None} if count < 3 else {None}) - set(chosen)
             if np.allclose(ratios, expected(levels, chosen, witness, spps), rtol=1e-4, equal_nan=True)
         ]
         assert fits
