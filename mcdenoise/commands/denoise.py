@@ -175,7 +175,8 @@ def _denoise(
         "mcdenoise.model": denoiser.model_name,
         "mcdenoise.strength": arguments.strength,
     }
-    exr.write(job.target, picture, {layout.planes["color"]: clean.color}, made_by)
+    edits = exr.replaced({layout.planes["color"]: clean.color}, made_by) if arguments.strength else {}
+    exr.write(job.target, picture, edits)
     if not arguments.quiet:
         _terminal.say(_summary(job, layout, clean, time.perf_counter() - start))
 

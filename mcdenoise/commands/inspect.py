@@ -23,8 +23,7 @@ Pixels aren't read, so this is quick on large files too.
 """
 
 # Attributes that say nothing about the frame, or what is shown elsewhere.
-STRUCTURE = ("name", "chunkCount", "version", "pixelAspectRatio", "screenWindowWidth", "compression", "type",
-             "lineOrder")  # fmt: skip
+STRUCTURE = ("name", "type", "chunkCount", "version", "pixelAspectRatio", "screenWindowWidth")
 LONGEST = 60  # characters of an attribute shown; a cryptomatte manifest has thousands
 
 Description = Mapping[str, Any]
@@ -43,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     described, codes = [], set()
     for path in arguments.files:
         try:
-            described.append(describe(exr.read(path, headers_only=True)))
+            described.append(describe(exr.read(path)))
         except McdenoiseError as error:
             _terminal.report(error)
             codes.add(error.exit_code)
@@ -60,17 +59,14 @@ def describe(picture: "Picture") -> Description:
 
 
 def _part(part: "Part") -> Description:
-    header = part.header
     return {
         "name": part.name,
-        "type": header["type"].name,
-        "compression": header["compression"].name.removesuffix("_COMPRESSION"),
+        "type": part.head.kind,
+        "compression": part.compression,
         "data_window": list(part.window),
-        "display_window": [int(v) for corner in header["displayWindow"] for v in corner],
+        "display_window": list(part.head.display_window),
         "layers": _layers(part.types),
-        "attributes": {
-            k: v for k, v in header.items() if isinstance(v, str | int | float) and k not in STRUCTURE
-        },
+        "attributes": {k: v for k, v in part.head.values.items() if k not in STRUCTURE},
     }
 
 
