@@ -8,16 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mcdenoise.conventions import FAR, NO_RADIANCE
 from mcdenoise.frame import GUIDES, PLANES, Frame, Plane
 
 # Guides as the network gets them: albedo, normal, depth, then a mask per guide that says it is there.
 GUIDE_CHANNELS = sum(PLANES[name] for name in GUIDES) + len(GUIDES)
 # An exposed radiance beyond this is a firefly for any curve; it also keeps float16 away from its end (65504).
 RADIANCE_LIMIT = 6e4
-# Beyond this a value is a fault, not light: the sun's disc is below 1e10 in any unit that renders use.
-NO_RADIANCE = 1e12
-# Depth beyond this is nothing that was hit.
-FAR = 1e10
 KEY = 0.18
 BIN = 16
 # Luminance weights of linear Rec. 709.

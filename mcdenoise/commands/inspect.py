@@ -19,7 +19,7 @@ examples:
   mcdenoise inspect frame.exr
   mcdenoise inspect *.exr --json > layers.json
 
-Pixels aren't read, so this is quick on large files too.
+Of the pixels, only those of guides are read, to tell how they are stored.
 """
 
 # Attributes that say nothing about the frame, or what is shown elsewhere.
@@ -80,21 +80,21 @@ def _layers(types: Mapping[str, str]) -> list[Description]:
 
 
 def _taken(picture: "Picture") -> Description:
-    """The channels of each plane and the reason for them, or why the file can't be denoised."""
+    """The channels of each plane, the reason for them and how they are stored, or why the file can't be
+    denoised."""
+    from mcdenoise import selection
+
     try:
-        layout = picture.layout
+        chosen = selection.select(picture, selection.Wanted())
     except FrameError as error:
         return {"planes": {}, "others": [], "problem": str(error).removeprefix(f"{picture.path}: ")}
-    planes = {
-        name: {
-            "part": taken.part,
-            "layer": taken.group,
-            "channels": list(taken.channels),
-            "reason": taken.reason,
-        }
-        for name, taken in layout.planes.items()
-    }
-    return {"planes": planes, "others": list(layout.others)}
+    notes = selection.load(chosen)[1]
+    planes = {}
+    for name, taken in chosen.layout.planes.items():
+        planes[name] = {"part": taken.part, "layer": taken.group, "channels": list(taken.channels)}
+        planes[name] |= {"reason": taken.reason} | ({"stored": notes[name]} if name in notes else {})
+    lights = [light.taken.label for light in chosen.layout.lights]
+    return {"planes": planes, "others": list(chosen.layout.others), **({"light": lights} if lights else {})}
 
 
 # ---- text ----
@@ -140,6 +140,7 @@ def _taken_rows(description: Description) -> list[tuple[str, str]]:
     if problem := description.get("problem"):
         return [("nothing", problem)]
     rows = [(name, _plane_text(description["planes"].get(name))) for name in PLANES]
+    rows += [("light", light) for light in description.get("light", ())]
     return rows + [("(left as it is)", other) for other in description["others"]]
 
 
@@ -147,7 +148,8 @@ def _plane_text(plane: Description | None) -> str:
     if plane is None:
         return "none"
     lasts = " ".join(channel.rpartition(".")[2] for channel in plane["channels"])
-    return f"{plane['layer'] or '(no layer)'}  {lasts}  - {plane['reason']}"
+    stored = f"; {plane['stored']}" if "stored" in plane else ""
+    return f"{plane['layer'] or '(no layer)'}  {lasts}  - {plane['reason']}{stored}"
 
 
 def _indented(rows: Sequence[tuple[str, str]]) -> list[str]:

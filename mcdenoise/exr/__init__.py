@@ -21,8 +21,8 @@ from mcdenoise.exr._writing import HALF_MAX, Edit
 from mcdenoise.frame import Attribute, Frame, Plane
 from mcdenoise.layouts import OWN_CHANNELS, Layout, Taken
 
-__all__ = ["COMPRESSIONS", "HALF_MAX", "Edit", "Part", "Picture", "frame", "plane", "read", "read_frame",
-           "replaced", "write", "write_frame"]  # fmt: skip
+__all__ = ["COMPRESSIONS", "HALF_MAX", "Edit", "Part", "Picture", "Window", "frame", "plane", "read",
+           "read_frame", "replaced", "write", "write_frame"]  # fmt: skip
 
 # Attributes of the file rather than of the frame.
 _STANDARD = ("name", "type", "view", "pixelAspectRatio", "screenWindowWidth", "chunkCount", "version")
@@ -41,16 +41,20 @@ class Picture:
         return self.source.path
 
     @property
-    def layout(self) -> Layout:
-        """Which channels are taken for which plane, of the parts that can be read.
+    def readable(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Each part's name and, where it can be read, its channels."""
+        return [(part.name, () if part.unread else tuple(part.types)) for part in self.parts]
+
+    def layout(self, named: Mapping[str, str] | None = None, aovs: str = "auto") -> Layout:
+        """Which channels are taken for which plane, of the parts that can be read; see `layouts.find`.
 
         Raises:
-            FrameError: there is no R, G, B.
+            FrameError: there is no R, G, B, or no layer that is named.
         """
         unread = [part.unread for part in self.parts]
         if all(unread):
             raise FrameError(f"{self.path}: {unread[0]}")
-        return layouts.find(self.path, [(p.name, () if p.unread else tuple(p.types)) for p in self.parts])
+        return layouts.find(self.path, self.readable, named, aovs)
 
 
 def read(path: Path) -> Picture:
@@ -132,7 +136,7 @@ def replaced(planes: Mapping[Taken, Plane], attributes: Mapping[str, Attribute])
 def read_frame(path: Path) -> Frame:
     """Read the planes of a file, chosen by name; see `read` and `frame`, and `FrameError` without R, G, B."""
     picture = read(path)
-    return frame(picture, picture.layout)
+    return frame(picture, picture.layout())
 
 
 def write_frame(path: Path, frame: Frame) -> None:
