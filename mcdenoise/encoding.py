@@ -81,7 +81,7 @@ def _bin_means(luminance: np.ndarray) -> np.ndarray:
 
 def is_no_number(plane: Plane) -> np.ndarray:
     """Where a channel is NaN, Inf or beyond all radiance, h w."""
-    return np.asarray(~(np.abs(plane) <= NO_RADIANCE).all(axis=2))
+    return np.asarray(~((plane <= NO_RADIANCE) & (plane >= -NO_RADIANCE)).all(axis=2))
 
 
 def finite(plane: Plane) -> tuple[Plane, int]:

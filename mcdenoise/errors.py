@@ -6,6 +6,10 @@ class McdenoiseError(Exception):
 
     exit_code = 1
 
+    def __init__(self, message: str) -> None:
+        """One printable line, whatever names a damaged file put into it."""
+        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message))
+
 
 class UsageError(McdenoiseError):
     """The command line or a settings file asks for something impossible."""

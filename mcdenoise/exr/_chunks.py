@@ -16,8 +16,6 @@ from mcdenoise.exr._header import DamageError, Head, Raw, Readable, Window
 
 # Scanlines in a chunk, by the number of the compression; measured for those newer than the specification.
 _LINES = (1, 1, 1, 16, 32, 16, 32, 32, 32, 256, 256, 32, 256, 1)
-# Chunks of one part: more than a picture of 65536x65536 in tiles of 32x32 has.
-_MOST_CHUNKS = 2**22
 
 
 class Key(NamedTuple):
@@ -49,21 +47,17 @@ def levels(head: Head) -> list[Level]:
     """The levels of a part with their chunks, in the order of the offset table.
 
     Raises:
-        DamageError: the window and the tiles make more chunks than any file holds.
+        DamageError: the compression isn't known.
     """
-    x0, y0, x1, y1 = head.window
-    width, height, tiles = x1 - x0 + 1, y1 - y0 + 1, head.tiles
-    if tiles is None:
-        lines = lines_of(head.compression)
-        _refuse_too_many(math.ceil(height / lines))
-        return [Level((0, 0), head.window, tuple(Key(0, y, (0, 0)) for y in range(y0, y1 + 1, lines)))]
-    _refuse_too_many(math.ceil(width / tiles.width) * math.ceil(height / tiles.height))
+    x0, y0, _, y1 = head.window
+    if head.tiles is None:
+        lines = range(y0, y1 + 1, lines_of(head.compression))
+        return [Level((0, 0), head.window, tuple(Key(0, y, (0, 0)) for y in lines))]
     found = []
-    for x, y in _level_numbers(head):
-        w, h = (_shrunk(n, by, up=tiles.rounds_up) for n, by in ((width, x), (height, y)))
-        places = ((tx, ty) for ty in range(-(-h // tiles.height)) for tx in range(-(-w // tiles.width)))
-        keys = tuple(Key(tx, ty, (x, y)) for tx, ty in places)
-        found.append(Level((x, y), (x0, y0, x0 + w - 1, y0 + h - 1), keys))
+    for level, (width, height) in _sizes(head):
+        columns, rows = range(-(-width // head.tiles.width)), range(-(-height // head.tiles.height))
+        keys = tuple(Key(x, y, level) for y in rows for x in columns)
+        found.append(Level(level, (x0, y0, x0 + width - 1, y0 + height - 1), keys))
     return found
 
 
@@ -87,13 +81,12 @@ def tables(stream: Readable, heads: Sequence[Head], *, multipart: bool, size: in
     found = []
     for head in heads:
         count = _count(head, multipart=multipart)
-        packed = stream.read(count * 8)
-        if len(packed) < count * 8:
+        if count * 8 > size - stream.tell():
             raise DamageError("it ends before its pixels")
-        offsets = np.frombuffer(packed, "<u8")
+        offsets = np.frombuffer(stream.read(count * 8), "<u8")
         if missing := int((offsets == 0).sum()):
             raise DamageError(f"{missing} of {count} blocks of pixels are missing")
-        if (offsets >= size).any():
+        if len(offsets) < count or (offsets >= size).any():
             raise DamageError("it ends within its pixels")
         found.append(offsets.astype(np.int64))
     return found
@@ -190,25 +183,30 @@ def _count(head: Head, *, multipart: bool) -> int:
         DamageError: it declares another number than its window makes.
     """
     declared = head.values.get("chunkCount", 0)
-    count = declared if head.is_deep else sum(len(level.keys) for level in levels(head))
+    if head.is_deep:
+        count = declared
+    elif head.tiles:
+        sides = head.tiles.width, head.tiles.height
+        count = sum(-(-w // sides[0]) * -(-h // sides[1]) for _, (w, h) in _sizes(head))
+    else:
+        count = math.ceil((head.window[3] - head.window[1] + 1) / lines_of(head.compression))
     if multipart and declared != count:
         raise DamageError("it declares a wrong number of blocks of pixels")
-    if not isinstance(count, int) or not 0 < count <= _MOST_CHUNKS:
+    if not isinstance(count, int) or count < 1:
         raise DamageError("it declares no sensible number of blocks of pixels")
     return count
 
 
-def _level_numbers(head: Head) -> Iterator[tuple[int, int]]:
+def _sizes(head: Head) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """The number of each level in x and y, and its size in pixels."""
     tiles, (x0, y0, x1, y1) = head.tiles, head.window
     assert tiles
     width, height = x1 - x0 + 1, y1 - y0 + 1
-    if tiles.mode == 0:
-        yield 0, 0
-    elif tiles.mode == 1:
-        yield from ((n, n) for n in range(_level_count(max(width, height), up=tiles.rounds_up)))
-    else:
-        across, down = (_level_count(n, up=tiles.rounds_up) for n in (width, height))
-        yield from ((x, y) for y in range(down) for x in range(across))
+    across, down = (_level_count(n, up=tiles.rounds_up) for n in (width, height))
+    numbers = {0: [(0, 0)], 1: [(n, n) for n in range(max(across, down))],
+               2: [(x, y) for y in range(down) for x in range(across)]}  # fmt: skip
+    for x, y in numbers[tiles.mode]:
+        yield (x, y), (_shrunk(width, x, up=tiles.rounds_up), _shrunk(height, y, up=tiles.rounds_up))
 
 
 def _level_count(extent: int, *, up: bool) -> int:
@@ -217,8 +215,3 @@ def _level_count(extent: int, *, up: bool) -> int:
 
 def _shrunk(extent: int, level: int, *, up: bool) -> int:
     return max(1, -(-extent >> level) if up else extent >> level)
-
-
-def _refuse_too_many(count: int) -> None:
-    if count > _MOST_CHUNKS:
-        raise DamageError("it declares more blocks of pixels than a picture has")
