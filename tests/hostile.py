@@ -1,6 +1,9 @@
 """Files that mean harm or were harmed, made of sound ones: for tests of what no file may do."""
 
+import random
 import struct
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,7 @@ import numpy as np
 import OpenEXR
 
 from mcdenoise import exr
+from mcdenoise.errors import McdenoiseError
 from mcdenoise.exr._header import DEEP, MAGIC, MULTIPART, Raw
 from mcdenoise.frame import Frame
 
@@ -61,3 +65,66 @@ def with_deep_part(path: Path) -> Path:
 
 def text(name: bytes, value: bytes) -> Raw:
     return Raw(name, b"string", value)
+
+
+# ---- fuzzing ----
+
+
+def survives(path: Path, out: Path) -> None:
+    """Read, choose, unpack, replace, write: it works, or one line says why not."""
+    try:
+        picture = exr.read(path)
+        layout = picture.layout()
+        frame = exr.frame(picture, layout)
+        exr.write(out, picture, exr.replaced({layout.planes["color"]: frame.color}, {"mcdenoise.x": "y"}))
+    except McdenoiseError as error:
+        said = str(error)
+    else:
+        said = f"{path}: fine"
+        assert exr.read_frame(out).size == frame.size
+    assert said.startswith(f"{path}: "), said
+    assert said.isprintable(), said
+
+
+KINDS = [OpenEXR.NO_COMPRESSION, OpenEXR.ZIPS_COMPRESSION, OpenEXR.PIZ_COMPRESSION, OpenEXR.B44_COMPRESSION,
+         OpenEXR.DWAA_COMPRESSION, OpenEXR.PXR24_COMPRESSION]  # fmt: skip
+
+
+def harm(file: bytes, harms: list[tuple[str, int, int]], cut: int | None) -> bytes:
+    changed = bytearray(file)
+    for how, place, value in harms:
+        place %= max(len(changed), 1)
+        if how == "set":
+            changed[place : place + 1] = bytes([value])
+        elif how == "flip":
+            changed[place : place + 1] = bytes([changed[place] ^ (1 << value % 8)]) if changed else b""
+        elif how == "max":
+            changed[place : place + 4] = b"\xff\xff\xff\x7f"
+        else:
+            del changed[place : place + 1 + value % 8]
+    return bytes(changed[:cut])
+
+
+def fuzz(folder: Path, case: tuple[int, list[tuple[str, int, int]], int | None]) -> None:
+    kind, harms, cut = case
+    sound = folder / f"{kind}.exr"
+    if not sound.exists():
+        save(sound, size=(9, 11), kind=KINDS[kind])
+    path = folder / "in.exr"
+    path.write_bytes(harm(sound.read_bytes(), harms, cut))
+    survives(path, folder / "out.exr")
+
+
+def fuzz_for(seconds: float, folder: str) -> None:
+    """Harm files until the time is over; what kills the process leaves `in.exr` behind."""
+    chance, end, count = random.Random(int(time.time())), time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        hows = ["set", "flip", "max", "drop"]
+        harms = [(chance.choice(hows), int(chance.expovariate(1 / 400)), chance.randrange(256))
+                 for _ in range(chance.randrange(1, 5))]  # fmt: skip
+        cut = chance.randrange(4000) if chance.random() < 0.1 else None
+        began = time.monotonic()
+        fuzz(Path(folder), (chance.randrange(len(KINDS)), harms, cut))
+        assert time.monotonic() - began < 30, "it hung"
+        count += 1
+    sys.stderr.write(f"{count} harmed files\n")

@@ -181,58 +181,13 @@ def test_fault_changes_no_pixel_beyond_the_radius_and_near_it_no_more_than_a_fir
 # ---- fuzzing ----
 
 
-def survives(path: Path, out: Path) -> None:
-    """Read, choose, unpack, replace, write: it works, or one line says why not."""
-    try:
-        picture = exr.read(path)
-        layout = picture.layout()
-        frame = exr.frame(picture, layout)
-        exr.write(out, picture, exr.replaced({layout.planes["color"]: frame.color}, {"mcdenoise.x": "y"}))
-    except McdenoiseError as error:
-        said = str(error)
-    else:
-        said = f"{path}: fine"
-        assert exr.read_frame(out).size == frame.size
-    assert said.startswith(f"{path}: "), said
-    assert said.isprintable(), said
-
-
-KINDS = [OpenEXR.NO_COMPRESSION, OpenEXR.ZIPS_COMPRESSION, OpenEXR.PIZ_COMPRESSION, OpenEXR.B44_COMPRESSION,
-         OpenEXR.DWAA_COMPRESSION, OpenEXR.PXR24_COMPRESSION]  # fmt: skip
-
-
 @st.composite
 def harmed(draw: st.DrawFn) -> tuple[int, list[tuple[str, int, int]], int | None]:
     """Which sound file, what to do to which byte, and where to cut it off."""
     place = st.one_of(st.integers(0, 700), st.integers(0, 4000))
     harm = st.tuples(st.sampled_from(["set", "flip", "max", "drop"]), place, st.integers(0, 255))
     cut = draw(st.one_of(st.none(), st.integers(0, 4000)))
-    return draw(st.integers(0, len(KINDS) - 1)), draw(st.lists(harm, min_size=1, max_size=6)), cut
-
-
-def harm(file: bytes, harms: list[tuple[str, int, int]], cut: int | None) -> bytes:
-    changed = bytearray(file)
-    for how, place, value in harms:
-        place %= max(len(changed), 1)
-        if how == "set":
-            changed[place : place + 1] = bytes([value])
-        elif how == "flip":
-            changed[place : place + 1] = bytes([changed[place] ^ (1 << value % 8)]) if changed else b""
-        elif how == "max":
-            changed[place : place + 4] = b"\xff\xff\xff\x7f"
-        else:
-            del changed[place : place + 1 + value % 8]
-    return bytes(changed[:cut])
-
-
-def fuzz(folder: Path, case: tuple[int, list[tuple[str, int, int]], int | None]) -> None:
-    kind, harms, cut = case
-    sound = folder / f"{kind}.exr"
-    if not sound.exists():
-        hostile.save(sound, size=(9, 11), kind=KINDS[kind])
-    path = folder / "in.exr"
-    path.write_bytes(harm(sound.read_bytes(), harms, cut))
-    survives(path, folder / "out.exr")
+    return draw(st.integers(0, len(hostile.KINDS) - 1)), draw(st.lists(harm, min_size=1, max_size=6)), cut
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
@@ -242,34 +197,20 @@ def test_harmed_file_works_or_ends_in_one_line(
 ) -> None:
     folder = tmp_path_factory.getbasetemp() / "fuzz"
     folder.mkdir(exist_ok=True)
-    fuzz(folder, case)
+    hostile.fuzz(folder, case)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(0)
 def test_harmed_files_neither_crash_nor_hang_for_a_minute(tmp_path: Path) -> None:
     """In a child, so that a crash of the library is seen: MCDENOISE_FUZZ_SECONDS gives it more time."""
     seconds = float(os.environ.get("MCDENOISE_FUZZ_SECONDS", "60"))
-    code = f"import test_hostile; test_hostile.fuzz_for({seconds}, {str(tmp_path)!r})"
+    code = f"import hostile; hostile.fuzz_for({seconds}, {str(tmp_path)!r})"
     told = subprocess.run(
         [sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True,
-        timeout=seconds + 60, env=ENVIRONMENT, check=False,
+        timeout=seconds + 240, env=ENVIRONMENT, check=False,
     )  # fmt: skip
     assert told.returncode == 0, told.stderr[-2000:]
-
-
-def fuzz_for(seconds: float, folder: str) -> None:
-    """Harm files until the time is over; what kills the process leaves `in.exr` behind."""
-    chance, end, count = random.Random(int(time.time())), time.monotonic() + seconds, 0
-    while time.monotonic() < end:
-        hows = ["set", "flip", "max", "drop"]
-        harms = [(chance.choice(hows), int(chance.expovariate(1 / 400)), chance.randrange(256))
-                 for _ in range(chance.randrange(1, 5))]  # fmt: skip
-        cut = chance.randrange(4000) if chance.random() < 0.1 else None
-        began = time.monotonic()
-        fuzz(Path(folder), (chance.randrange(len(KINDS)), harms, cut))
-        assert time.monotonic() - began < 30, "it hung"
-        count += 1
-    sys.stderr.write(f"{count} harmed files\n")
 
 
 # ---- kill -9 ----
