@@ -75,6 +75,13 @@ def taken(selection: Selection) -> dict[str, str]:
     return {**told, "light": ", ".join(lights)} if lights else told
 
 
+def told(selection: Selection, clean: Frame) -> dict[str, Attribute]:
+    """What the header says of what was taken and replaced."""
+    layers = "; ".join(f"{name}: {text}" for name, text in taken(selection).items())
+    replaced = int(clean.attributes.get("mcdenoise.replaced", 0))
+    return {"mcdenoise.layers": layers, "mcdenoise.replaced": replaced}
+
+
 def load(selection: Selection) -> tuple[Frame, Mapping[str, str]]:
     """The frame with guides as the network knows them and the parts of the light, and notes on the guides.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mcdenoise import __version__, sequence
 from mcdenoise.commands import _terminal
-from mcdenoise.errors import ExrError, McdenoiseError, NoInputError, UsageError
+from mcdenoise.errors import ExrError, McdenoiseError, NoInputError, UsageError, printable
 from mcdenoise.frame import PLANES, Frame
 
 if TYPE_CHECKING:
@@ -220,14 +220,11 @@ def _denoise(
         "mcdenoise.version": __version__,
         "mcdenoise.model": denoiser.model_name,
         "mcdenoise.strength": arguments.strength,
-        "mcdenoise.layers": "; ".join(f"{name}: {text}" for name, text in selection.taken(chosen).items()),
-        "mcdenoise.replaced": int(clean.attributes.get("mcdenoise.replaced", 0)),
+        **selection.told(chosen, clean),
         "mcdenoise.seconds": time.perf_counter() - start,
     }
-    changes = selection.edits(
-        chosen, planes, made_by, keep_noisy=arguments.keep_noisy, compression=arguments.compression
-    )
-    exr.write(job.target, chosen.picture, changes)
+    kept = {"keep_noisy": arguments.keep_noisy, "compression": arguments.compression}
+    exr.write(job.target, chosen.picture, selection.edits(chosen, planes, made_by, **kept))
     if not arguments.quiet:
         _terminal.say(_summary(job, chosen, noisy, notes, time.perf_counter() - start))
 
@@ -243,7 +240,7 @@ def _summary(job: Job, chosen: "Selection", noisy: Frame, notes: Mapping[str, st
     parts += [f"{name} {note}" for name, note in notes.items()]
     if chosen.layout.others:
         parts.append(f"not denoised: {', '.join(chosen.layout.others)}")
-    return "; ".join(parts)
+    return printable("; ".join(parts))
 
 
 def _exit_code(failures: Sequence[McdenoiseError]) -> int:

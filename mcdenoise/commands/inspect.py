@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcdenoise.commands import _terminal
-from mcdenoise.errors import FrameError, McdenoiseError
+from mcdenoise.errors import FrameError, McdenoiseError, printable
 from mcdenoise.frame import PLANES
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _terminal.say(json.dumps(described, indent=2, ensure_ascii=False))
     elif described:
-        _terminal.say("\n\n".join("\n".join(_text(description)) for description in described))
+        _terminal.say("\n\n".join("\n".join(map(printable, _text(each))) for each in described))
     return codes.pop() if len(codes) == 1 else min(len(codes), 1)
 
 
