@@ -19,7 +19,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def outcomes(files: list[Path], *flags: str) -> list[str]:
-    return [outcome.what for outcome in corpus.run(files, list(flags))]
+    return [outcome.what for outcome in corpus.run(files, list(flags), longest=120)]  # CI is slow
 
 
 def test_outcomes_are_told_apart(tmp_path: Path, model: str) -> None:
