@@ -3,8 +3,8 @@
     python -m benchmarks.corpus FOLDER [--model NAME] [--strength 0] [--longest 30]
 
 Each file goes through `mcdenoise FILE -o OUT` in a child that keeps the model; a child that dies or takes
-longer than it may is counted and started anew. A result is compared with its file, channel by channel and attribute by
-attribute; at strength 0, byte by byte.
+longer than it may is counted and started anew. A result is compared with its file, channel by channel and
+attribute by attribute; at strength 0, byte by byte.
 """
 
 import argparse

@@ -81,7 +81,7 @@ RENDERERS = (
     Renderer("Mitsuba", ("", "<image>", "image"), ("albedo", "alb"), ("normal", "nn", "sh_normal", "sn"),
              ("depth", "dd"), _LIGHTS),
     Renderer("Arnold", ("", "RGBA"), ("diffuse_albedo", "albedo"), ("N",), ("Z", ""), ("RGBA_.+", *_LIGHTS)),
-    # From here on by the renderers' documentation: no files of theirs were at hand.
+    # From here on as we recall their documentation: no files of theirs were at hand.
     Renderer("RenderMan", ("", "Ci", "beauty"), ("albedo",), ("normal", "Nn", "N", "__Nworld"),
              ("z", "zfiltered", "__depth", ""),
              (r"(direct|indirect)(diffuse|specular)(lobe)?", "subsurface(lobe)?|emissive|transmissive(lobe)?",
