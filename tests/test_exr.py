@@ -213,6 +213,19 @@ def test_dwa_part_stays_dwa_where_only_color_and_alpha_are_in_it(tmp_path: Path)
     assert again.pixels["A"].tobytes() == channels["A"].tobytes()
 
 
+def test_dwa_packs_as_hard_as_it_did(tmp_path: Path) -> None:
+    sizes = []
+    for level in (20.0, 400.0):
+        channels = {c: random_smooth(i).astype(np.float16) for i, c in enumerate("RGB")}
+        compression = {"compression": OpenEXR.DWAA_COMPRESSION, "dwaCompressionLevel": level}
+        picture = exr.read(save(tmp_path / "in.exr", channels, **compression))
+        layout = picture.layout()
+        color = exr.frame(picture, layout).color
+        exr.write(tmp_path / "out.exr", picture, exr.replaced({layout.planes["color"]: color}, {}))
+        sizes.append((tmp_path / "out.exr").stat().st_size)
+    assert sizes[0] > 1.3 * sizes[1]
+
+
 def random_smooth(seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     return (np.linspace(0, 3, 32 * 32).reshape(32, 32) + rng.random((32, 32))).astype(np.float32)
