@@ -17,11 +17,11 @@ from mcdenoise.errors import ExrError, FrameError
 from mcdenoise.exr import _memory, _writing
 from mcdenoise.exr._header import COMPRESSIONS, Window
 from mcdenoise.exr._source import Part, Source, read_parts
-from mcdenoise.exr._writing import HALF_MAX, Edit
+from mcdenoise.exr._writing import Edit
 from mcdenoise.frame import Attribute, Frame, Plane
 from mcdenoise.layouts import OWN_CHANNELS, Layout, Taken
 
-__all__ = ["COMPRESSIONS", "HALF_MAX", "Edit", "Part", "Picture", "Window", "frame", "plane", "read",
+__all__ = ["COMPRESSIONS", "Edit", "Part", "Picture", "Window", "frame", "plane", "read",
            "read_frame", "replaced", "write", "write_frame"]  # fmt: skip
 
 # Attributes of the file rather than of the frame.
