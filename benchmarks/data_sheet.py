@@ -47,7 +47,7 @@ def main() -> None:
 
 def pair(first: Path) -> Pair:
     """The header of `NAME.a.exr`; `?` for what it doesn't say."""
-    header = exr.read(first, headers_only=True).parts[0].header
+    header = exr.read(first).parts[0].head.values
     said = {name: str(header.get(f"mcdenoise.{name}", "?")) for name in ASKED}
     return Pair(scene=str(header.get("mcdenoise.scene", first.name.split(".")[0])), **said)
 

@@ -69,6 +69,19 @@ def smoothed(
     return total / weights
 
 
+def smoothed_alike(
+    image: Float[Tensor, "n c h w"], features: Float[Tensor, "n 10 h w"], size: int, *, step: int
+) -> Float[Tensor, "n c h w"]:
+    """A cross-bilateral filter of size x size pixels, `step` apart, by guides and by tones without noise."""
+    strength = features.new_tensor((*CARE[:3], CARE[3] / CLEAN))[None, :, None, None]
+    total, weights = torch.zeros_like(image), torch.zeros_like(image[:, :1])
+    around = zip(shifted(image, size, step=step), shifted(features, size, step=step), strict=True)
+    for pixels, near in around:
+        weight = torch.exp(-strangeness(near, features, strength))[:, None]
+        total, weights = total + weight * pixels, weights + weight
+    return total / weights
+
+
 def brightest_kin(
     level: Float[Tensor, "n 1 h w"], guides: Float[Tensor, "n g h w"]
 ) -> Float[Tensor, "n 1 h w"]:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mcdenoise.conventions import FAR, NO_RADIANCE
 from mcdenoise.frame import GUIDES, PLANES, Frame, Plane
 
 # Guides as the network gets them: albedo, normal, depth, then a mask per guide that says it is there.
@@ -37,8 +38,8 @@ def encode(frame: Frame) -> Encoded:
     return Encoded(tensor(expose(color, scale)), tensor(guides(frame.planes, frame.size)), scale, replaced)
 
 
-def decode(color: Float[Tensor, "1 3 h w"], scale: float) -> Plane:
-    """The network's radiance without the exposure, h w 3."""
+def decode(color: Float[Tensor, "1 c h w"], scale: float) -> Plane:
+    """The network's radiance without the exposure, h w c."""
     return np.ascontiguousarray((color[0].permute(1, 2, 0).float().cpu().numpy() / scale), np.float32)
 
 
@@ -78,12 +79,17 @@ def _bin_means(luminance: np.ndarray) -> np.ndarray:
     return np.asarray(sums / counts)
 
 
+def is_no_number(plane: Plane) -> np.ndarray:
+    """Where a channel is NaN, Inf or beyond all radiance, h w."""
+    return np.asarray(~((plane <= NO_RADIANCE) & (plane >= -NO_RADIANCE)).all(axis=2))
+
+
 def finite(plane: Plane) -> tuple[Plane, int]:
-    """NaN and Inf replaced by the mean of the finite ones among the 8 neighbours (0 if there is none).
+    """What is no number replaced by the mean of the numbers among the 8 neighbours (0 if there is none).
 
     Also returns how many pixels that touched.
     """
-    bad = ~np.isfinite(plane).all(axis=2)
+    bad = is_no_number(plane)
     if not bad.any():
         return plane, 0
     good = np.pad(np.where(bad, 0.0, 1.0)[..., None], ((1, 1), (1, 1), (0, 0)))
@@ -96,12 +102,15 @@ def finite(plane: Plane) -> tuple[Plane, int]:
     return np.where(bad[..., None], fill, plane).astype(np.float32), int(bad.sum())
 
 
-def guides(planes: Mapping[str, Plane], size: tuple[int, int]) -> Float[np.ndarray, "h w g"]:
+def guides(
+    planes: Mapping[str, Plane], size: tuple[int, int], middle: float | None = None
+) -> Float[np.ndarray, "h w g"]:
     """All guides, and a mask each; a guide that isn't there is 0 (albedo: 1) with mask 0.
 
     Albedo is clipped to 0..1; black may be a black thing, or, in Mitsuba's AOV, a mirror, smooth glass or a
     ray that misses: the network tells by the rest. Normals are clipped to -1..1. Depth d becomes m / (m + d)
-    with the median m of what is hit, and 0 where nothing is: a scale-free nearness.
+    with the median m of what is hit (`middle`, where these are a tile of a picture), and 0 where nothing is:
+    a scale-free nearness.
     """
     height, width = size
     given = {
@@ -110,15 +119,20 @@ def guides(planes: Mapping[str, Plane], size: tuple[int, int]) -> Float[np.ndarr
     channels = [
         np.clip(given["albedo"], 0, 1) if "albedo" in given else np.ones((height, width, 3), np.float32),
         np.clip(given["normal"], -1, 1) if "normal" in given else np.zeros((height, width, 3), np.float32),
-        _nearness(given["depth"]) if "depth" in given else np.zeros((height, width, 1), np.float32),
+        _nearness(given["depth"], middle) if "depth" in given else np.zeros((height, width, 1), np.float32),
     ]
     masks = [np.full((height, width, 1), float(name in given), np.float32) for name in GUIDES]
     return np.concatenate([*channels, *masks], axis=2)
 
 
-def _nearness(depth: Plane) -> Plane:
-    hit = (depth > 0) & (depth < 1e10)
-    middle = float(np.median(depth[hit])) if hit.any() else 1.0
+def middle_depth(depth: Plane) -> float:
+    """The median of what is hit, 1 if nothing is."""
+    hit = depth[(depth > 0) & (depth < FAR)]
+    return float(np.median(hit)) if hit.size else 1.0
+
+
+def _nearness(depth: Plane, middle: float | None) -> Plane:
+    hit, middle = (depth > 0) & (depth < FAR), middle_depth(depth) if middle is None else middle
     return np.where(hit, middle / (middle + np.where(hit, depth, 0)), 0).astype(np.float32)
 
 

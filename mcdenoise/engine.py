@@ -1,9 +1,10 @@
 """Frame in, Frame out: runs a model over tiles, on the device and in the precision that fit."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,10 +12,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from mcdenoise import checkpoint, encoding, tiling
+from mcdenoise import checkpoint, encoding, layering, tiling
 from mcdenoise.errors import UsageError
-from mcdenoise.frame import Frame, Plane
-from mcdenoise.networks._contract import Denoising
+from mcdenoise.frame import Frame, Layer, Plane
+from mcdenoise.networks._contract import Denoising, Output, Riders
 
 
 class Denoiser:
@@ -43,22 +44,23 @@ class Denoiser:
     def __call__(
         self, frame: Frame, *, strength: float = 1.0, on_tile: Callable[[int, int], None] | None = None
     ) -> Frame:
-        """The frame with `color` denoised; its other planes stay.
+        """The frame with `color` and `layers` denoised; its other planes stay.
 
-        `strength` blends from the noisy color (0) to the denoised (1). NaN and Inf are never shown to the
-        network: its neighbours stand in for such a pixel, and the attribute `mcdenoise.replaced` counts them.
+        `strength` blends from the noisy color (0) to the denoised (1). What is no number is never shown to
+        the network: its neighbours stand in for such a pixel; the attribute `mcdenoise.replaced` counts them.
         """
+        noted = {**frame.attributes, "mcdenoise.model": self.model_name, "mcdenoise.replaced": 0}
         if strength == 0:
-            color, replaced = frame.color, 0
-        else:
-            color, replaced = denoise(
-                self._network, frame, device=self._device, tile=self._tile, on_tile=on_tile
+            return Frame(frame.planes, noted, frame.layers)
+        clean = denoise_all(self._network, frame, device=self._device, tile=self._tile, on_tile=on_tile)
+        if strength < 1:
+            noisy, _ = _sound(frame)
+            clean = replace(
+                clean,
+                planes={"color": _blended(noisy.color, clean.color, strength)},
+                layers={n: _blended(noisy.layers[n], p, strength) for n, p in clean.layers.items()},
             )
-        if 0 < strength < 1:
-            noisy, _ = encoding.finite(frame.color)
-            color = (noisy + np.float32(strength) * (color - noisy)).astype(np.float32)
-        attributes = {**frame.attributes, "mcdenoise.model": self.model_name, "mcdenoise.replaced": replaced}
-        return Frame({**frame.planes, "color": color}, attributes)
+        return Frame({**frame.planes, "color": clean.color}, {**noted, **clean.attributes}, clean.layers)
 
 
 def denoise(
@@ -69,19 +71,67 @@ def denoise(
     tile: int | None = None,
     on_tile: Callable[[int, int], None] | None = None,
 ) -> tuple[Plane, int]:
-    """Denoised color (h w 3), and how many pixels of the input were NaN or Inf."""
-    encoded = encoding.encode(frame)
-    result = torch.empty_like(encoded.color)
+    """Denoised color (h w 3), and how many pixels of the input were no numbers."""
+    clean = denoise_all(network, frame, device=device, tile=tile, on_tile=on_tile)
+    return clean.color, int(clean.attributes["mcdenoise.replaced"])
+
+
+def denoise_all(
+    network: Denoising,
+    frame: Frame,
+    *,
+    device: torch.device,
+    tile: int | None = None,
+    on_tile: Callable[[int, int], None] | None = None,
+) -> Frame:
+    """Denoised color and layers, and as `mcdenoise.replaced` how many pixels of the input were no numbers."""
+    sound, replaced = _sound(frame)
+    look = _Look.at(sound)
+    results = {name: np.empty_like(plane) for name, plane in {"color": sound.color, **sound.layers}.items()}
     places = tiling.tiles(*frame.size, tile=tile, radius=network.radius, stride=network.stride)
     for done, (rows, columns) in enumerate(places, 1):
-        seen = (..., rows.seen, columns.seen)
-        estimate = _run(network, encoded.color[seen], encoded.guides[seen], device)
-        result[..., rows.kept, columns.kept] = estimate[..., rows.kept_in_tile, columns.kept_in_tile]
+        seen, kept = (rows.seen, columns.seen), (rows.kept_in_tile, columns.kept_in_tile)
+        given = Frame(
+            {name: plane[seen] for name, plane in sound.planes.items()},
+            layers={name: plane[seen] for name, plane in sound.layers.items()},
+        )
+        for name, plane in _tile(network, given, look, device).items():
+            results[name][rows.kept, columns.kept] = plane[kept]
         if on_tile:
             on_tile(done, len(places))
-    # Below black is only what already was there: filters with negative lobes put it into the input.
-    result.clamp_(min=min(float(encoded.color.min()), 0.0))
-    return encoding.decode(result, encoded.exposure), encoded.replaced
+    return _held(sound, Frame({"color": results.pop("color")}, {"mcdenoise.replaced": replaced}, results))
+
+
+def _sound(frame: Frame) -> tuple[Frame, int]:
+    """The frame with what is no number in color or layers replaced, in all of them; and how many pixels."""
+    if not frame.layers:
+        color, replaced = encoding.finite(frame.color)
+        return Frame({**frame.planes, "color": color}), replaced
+    stacked = {"color": frame.color, **frame.layers}
+    bad: np.ndarray = np.logical_or.reduce([encoding.is_no_number(plane) for plane in stacked.values()])
+    if bad.any():
+        marked = {
+            name: np.where(bad[..., None], np.float32(np.nan), plane) for name, plane in stacked.items()
+        }
+        stacked = {name: encoding.finite(plane)[0] for name, plane in marked.items()}
+    return Frame({**frame.planes, "color": stacked.pop("color")}, layers=stacked), int(bad.sum())
+
+
+def _held(noisy: Frame, clean: Frame) -> Frame:
+    """Shares stay within what is around them; what is nothing with nothing around it stays nothing."""
+    shares = {name for name, plane in clean.layers.items() if plane.shape[2] == 1}
+    if not shares:
+        return clean
+    nothing = layering.is_empty([noisy.color, *noisy.layers.values()])
+    layers = {
+        name: layering.held(noisy.layers[name], plane) if name in shares else np.where(nothing, 0, plane)
+        for name, plane in clean.layers.items()
+    }
+    return replace(clean, planes={"color": np.where(nothing, 0, clean.color)}, layers=layers)
+
+
+def _blended(noisy: Layer, clean: Layer, strength: float) -> Layer:
+    return np.asarray(noisy + np.float32(strength) * (clean - noisy), np.float32)
 
 
 def choose_device(name: str) -> torch.device:
@@ -105,18 +155,53 @@ def precision(device: torch.device) -> contextlib.AbstractContextManager[Any]:
     return contextlib.nullcontext()
 
 
+class _Look(NamedTuple):
+    """What all tiles share: the exposure, the median depth, and what nothing exposed is darker than."""
+
+    exposure: float
+    depth: float | None
+    least: float
+
+    @classmethod
+    def at(cls, frame: Frame) -> "_Look":
+        """Below black is only what already was there: filters with negative lobes put it into the input."""
+        exposure, depth = encoding.exposure(frame.color), frame.planes.get("depth")
+        middle = None if depth is None else encoding.middle_depth(depth)
+        return cls(exposure, middle, exposure * min(float(frame.color.min()), 0.0))
+
+
 @torch.inference_mode()
-def _run(
-    network: Denoising,
-    color: Float[Tensor, "1 3 h w"],
-    guides: Float[Tensor, "1 g h w"],
-    device: torch.device,
-) -> Float[Tensor, "1 3 h w"]:
-    """One tile, its edges repeated up to a multiple of the stride."""
-    height, width = color.shape[-2:]
-    below, right = -height % network.stride, -width % network.stride
-    padded = [F.pad(part, (0, right, 0, below), mode="replicate").to(device) for part in (color, guides)]
+def _tile(network: Denoising, given: Frame, look: _Look, device: torch.device) -> dict[str, Layer]:
+    """Color and layers of one tile, denoised."""
+    inputs = [
+        encoding.tensor(encoding.expose(given.color, look.exposure)),
+        encoding.tensor(encoding.guides(given.planes, given.size, look.depth)),
+    ]
+    if not given.layers:
+        estimate = _run(network, inputs, device).estimate.clamp(min=look.least)
+        return {"color": encoding.decode(estimate, look.exposure)}
+    found: dict[str, Layer] = {}
+    for names in layering.groups(given.layers):
+        layers = {name: given.layers[name] for name in names}
+        riders = layering.riders(given.color, list(layers.values()), look.exposure)
+        output = _run(network, [*inputs, *riders], device)
+        output = output._replace(estimate=output.estimate.clamp(min=look.least))
+        found |= layering.named(layers, output, look.exposure)
+    return found
+
+
+def _run(network: Denoising, inputs: Sequence[Float[Tensor, "1 _ h w"]], device: torch.device) -> Output:
+    """Color, guides and, if there are any, riders of one tile, its edges repeated up to a multiple of the
+    stride; what comes of them is float32 on the CPU."""
+    height, width = inputs[0].shape[-2:]
+    sides = (0, -width % network.stride, 0, -height % network.stride)
+    padded = [_padded(part, sides).to(device) for part in inputs]
+    color, guides, *riders = (part.contiguous(memory_format=torch.channels_last) for part in padded)
     with precision(device):
-        estimate = network(*(part.contiguous(memory_format=torch.channels_last) for part in padded))
-    cut: Tensor = estimate[..., :height, :width].float().cpu()
-    return cut
+        output = network.carry(color, guides, Riders(*riders)) if riders else Output(network(color, guides))
+    carried = None if output.carried is None else output.carried[..., :height, :width].float().cpu()
+    return Output(output.estimate[..., :height, :width].float().cpu(), carried=carried)
+
+
+def _padded(part: Float[Tensor, "1 c h w"], sides: tuple[int, ...]) -> Float[Tensor, "1 c h2 w2"]:
+    return F.pad(part, sides, mode="replicate" if part.shape[1] else "constant")

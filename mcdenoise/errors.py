@@ -1,10 +1,19 @@
 """What a user can cause and mend. Caught once, in `__main__`: one line on stderr and the exit code."""
 
 
+def printable(text: str) -> str:
+    """The text with what no terminal should be sent written out, line breaks too."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 class McdenoiseError(Exception):
     """Base of all errors that a user sees; `str()` reads *where: what is wrong; what to do*."""
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        """One printable line, whatever names a damaged file put into it."""
+        super().__init__(printable(message))
 
 
 class UsageError(McdenoiseError):

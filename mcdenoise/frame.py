@@ -9,6 +9,7 @@ from jaxtyping import Float32
 from mcdenoise.errors import FrameError
 
 Plane = Float32[np.ndarray, "h w c"]
+Layer = Float32[np.ndarray, "h w _"]  # three channels of light, or one that is mixed as it is
 Attribute = str | int | float
 
 # Every plane that means something to us, with its channel count. `color` is scene-linear radiance; the
@@ -22,12 +23,16 @@ GUIDES = tuple(name for name in PLANES if name != "color")
 class Frame:
     """One picture: planes of one size, row 0 on top, and what is known about them.
 
+    `layers` go through the color's filter: parts of the color's light, scene-linear (h w 3), and what is
+    mixed as it is, alpha (h w 1).
+
     Raises:
         FrameError: planes differ in size, have the wrong number of channels, or there is no `color`.
     """
 
     planes: Mapping[str, Plane]
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    layers: Mapping[str, Layer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if "color" not in self.planes:
@@ -35,6 +40,9 @@ class Frame:
         for name, plane in self.planes.items():
             if plane.shape != (*self.size, PLANES.get(name, plane.shape[-1])):
                 raise FrameError(f"plane {name!r} is {plane.shape}, color is {self.planes['color'].shape}")
+        for name, plane in self.layers.items():
+            if plane.shape[:2] != self.size or plane.shape[2] not in (1, 3):
+                raise FrameError(f"layer {name!r} is {plane.shape}, color is {self.planes['color'].shape}")
 
     @property
     def size(self) -> tuple[int, int]:

@@ -6,11 +6,12 @@ nothing in `R`. A renderer is one entry in `RENDERERS`; nothing else knows any r
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from mcdenoise.errors import FrameError
-from mcdenoise.frame import PLANES
+from mcdenoise.frame import GUIDES, PLANES
 
 # How we write a plane ourselves, and what any renderer may write to make a pair for us.
 OWN_CHANNELS = {
@@ -22,11 +23,11 @@ OWN_CHANNELS = {
 
 # The channels that make up a plane within a group, the likeliest first. Mitsuba 3 calls depth `dd.T`, and
 # called it `dd.Y` before.
-_SUFFIXES = {
-    "color": ("RGB", "rgb"),
-    "albedo": ("RGB", "rgb"),
-    "normal": ("XYZ", "xyz", "RGB"),
-    "depth": ("Z", "z", "T", "Y", "V", "R"),
+_SUFFIXES: Mapping[str, tuple[Sequence[str], ...]] = {
+    "color": ("RGB", "rgb", ("red", "green", "blue")),
+    "albedo": ("RGB", "rgb", "XYZ"),
+    "normal": ("XYZ", "xyz", "RGB", "rgb"),
+    "depth": ("Z", "z", "T", "Y", "V", "R", "r"),
 }
 
 
@@ -34,8 +35,10 @@ _SUFFIXES = {
 class Renderer:
     """The groups in which a renderer writes each plane, the best first, compared without case.
 
+    `lights` are patterns of groups that are parts of the color's light; `products` are those that become such
+    parts once multiplied by another group, in twos: pattern, and what takes its place for the factor's name.
     `layered` names are parts of a longer group: `Combined` is `LAYER.Combined`, or `LAYER.Combined.VIEW` in
-    stereo files, and the guides are sought in the same layer and view.
+    stereo files, and the others are sought in the same layer and view.
     """
 
     name: str
@@ -43,6 +46,8 @@ class Renderer:
     albedo: tuple[str, ...] = ()
     normal: tuple[str, ...] = ()
     depth: tuple[str, ...] = ()
+    lights: tuple[str, ...] = ()
+    products: tuple[tuple[str, str], ...] = ()
     layered: bool = False
 
     def groups(self, plane: str) -> tuple[str, ...]:
@@ -51,19 +56,74 @@ class Renderer:
         return names
 
 
+_LOBES = (
+    "(diffuse|specular|coat|sheen|transmission|sss|subsurface|volume|emission|emissive|background|reflection|"
+    "refraction)"
+)
+_LIGHTS = (
+    r"(light_?group|light_?select|lg|light)[_ .\-]?.+",
+    rf"{_LOBES}(_(direct|indirect))?",
+    "(in)?direct",
+)
 # Of the entries that find color, the one that finds most planes is taken; the upper one of equals.
 RENDERERS = (
     # Ours, multi-part files of compositing programs, and whoever else calls a layer what it is.
     Renderer("common names", ("", "rgba", "rgb", "beauty", "color", "combined"), ("albedo", "diffuse_albedo"),
-             ("normal", "normals", "N"), ("depth", "Z", "")),
+             ("normal", "normals", "N"), ("depth", "Z", ""), _LIGHTS),
     # Blender 4.2 to 5.2: with denoising on, Combined is OIDN's output already, and Noisy Image the input.
+    # Direct and indirect light is written without the surface's color; 5.0 spells names out.
     Renderer("Cycles", ("Noisy Image", "Combined"), ("Denoising Albedo",), ("Denoising Normal",),
-             ("Denoising Depth",), layered=True),
+             ("Denoising Depth", "Depth"),
+             ("Combined_.+", "emit|emission|env|environment", "volume(dir|ind| direct| indirect)"),
+             (("(diff|gloss|trans)(dir|ind)", r"\1Col"),
+              ("(diffuse|glossy|transmission) (direct|indirect)", r"\1 Color")), layered=True),
     # Mitsuba 3 lets the user name AOVs: these are the names of its documentation and examples, and ours.
     Renderer("Mitsuba", ("", "<image>", "image"), ("albedo", "alb"), ("normal", "nn", "sh_normal", "sn"),
-             ("depth", "dd")),
-    Renderer("Arnold", ("", "RGBA"), ("diffuse_albedo", "albedo"), ("N",), ("Z", "")),
+             ("depth", "dd"), _LIGHTS),
+    Renderer("Arnold", ("", "RGBA"), ("diffuse_albedo", "albedo"), ("N",), ("Z", ""), ("RGBA_.+", *_LIGHTS)),
+    # From here on as we recall their documentation: no files of theirs were at hand.
+    Renderer("RenderMan", ("", "Ci", "beauty"), ("albedo",), ("normal", "Nn", "N", "__Nworld"),
+             ("z", "zfiltered", "__depth", ""),
+             (r"(direct|indirect)(diffuse|specular)(lobe)?", "subsurface(lobe)?|emissive|transmissive(lobe)?",
+              *_LIGHTS)),
+    Renderer("V-Ray", ("", "rgb_color", "effectsResult"),
+             ("diffuseFilter", "VRayDiffuseFilter", "denoiser_albedo"),
+             ("normals", "VRayNormals", "bumpNormals", "VRayBumpNormals"), ("zDepth", "VRayZDepth", ""),
+             ("(VRay)?(lighting|GI|globalIllumination|reflection|refraction|specular|SSS2?)",
+              "(VRay)?(selfIllumination|background|caustics|atmosphere|lightSelect.*)", *_LIGHTS)),
+    Renderer("Redshift", ("", "beauty", "main"), ("DiffuseFilter", "DiffuseFilterRaw"),
+             ("BumpNormals", "N", "Normals"), ("Z", "Depth", ""),
+             ("DiffuseLighting|SpecularLighting|GI|GlobalIllumination|Reflections|Refractions|SSS|Emission",
+              "SubSurfaceScatter|VolumeLighting|Caustics|Background|Beauty_.+", *_LIGHTS)),
+    Renderer("Karma", ("", "C", "Cf", "beauty"), ("albedo", "basecolor"), ("N", "Nn", "hitN"),
+             ("depth", "Pz", "dist", "hitPz"),
+             ("(direct|indirect|combined)(diffuse|glossyreflection|specular|emission|volume|sss|coat)",
+              "C_.+", *_LIGHTS)),
+    Renderer("LuxCore", ("", "RGB_IMAGEPIPELINE", "RGB"), ("ALBEDO",),
+             ("AVG_SHADING_NORMAL", "SHADING_NORMAL", "GEOMETRY_NORMAL"), ("DEPTH",),
+             (r"RADIANCE_GROUP.*", "EMISSION", "(IN)?DIRECT_(DIFFUSE|GLOSSY|SPECULAR)(_REFLECT|_TRANSMIT)?")),
+    # The depth is the position's z in the camera's space.
+    Renderer("PBRT-4", ("",), ("Albedo",), ("Ns", "N"), ("P",)),
+    Renderer("Octane", ("", "Beauty", "Main", "Beauty pass"),
+             ("Denoiser albedo", "Denoise Albedo", "Diffuse filter"),
+             ("Denoiser normal", "Denoise Normal", "Shading normal", "Smooth normal"),
+             ("Z-depth", "Zdepth", "Depth"),
+             ("(diffuse|reflection|emitters|environment|refraction|transmission|SSS)( direct| indirect)?",
+              r"(ambient |sun|sky)?light( pass)?.*", *_LIGHTS)),
 )  # fmt: skip
+# Groups that say by their last word what they are, whoever wrote them: taken as a guess.
+_MEANING = {
+    "albedo": r"alb(edo)?|(diff(use)?|base|surface)[_ ]?(col(ou?r)?|filter|albedo|reflectance)",
+    "normal": r"n|nn|nrm|nor|norm|((world|shading|bump|smooth|camera)[_ ]?)?normals?([_ ]?(world|pass))?",
+    "depth": r"z|z?[_\- ]?depth|dist(ance)?",
+}
+# Data that is no light: never filtered, whatever is asked for.
+_DATA = re.compile(
+    r".*(crypto|depth|normal|position|motion|vector|velocity|albedo|variance|roughness|sample|debug|mist|index)"
+    r".*|.*(_id|_mse|_var| id|col|color|filter|uv)|z|n|nn|ns|p|pz|st|id|ao|.*occlusion|[a-z]*ids?|object.*"
+    r"|material.*|noisy( image)?|.*combined",
+    re.IGNORECASE,
+)
 _VIEWS = ("left", "right")  # OpenEXR's multi-view files: the first view's channels have no prefix
 _GUIDE_GROUPS = {
     g.lower() for r in RENDERERS for plane in PLANES if plane != "color" for g in r.groups(plane)
@@ -78,35 +138,93 @@ class Taken:
     channels: tuple[str, ...]
     group: str
     reason: str
+    is_guess: bool = False
+
+    @property
+    def label(self) -> str:
+        """What people call it: its layer, or its channels where it has none."""
+        return self.group or "".join(self.channels)
+
+
+@dataclass(frozen=True)
+class Light:
+    """A part of the color's light, and what it is multiplied by to be one."""
+
+    taken: Taken
+    factor: Taken | None = None
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What was found in a file: the channels of each plane, and other layers or views with a color."""
+    """What was found in a file: the channels of each plane, other layers or views with a color, the parts of
+    the color's light, and its alpha."""
 
     planes: Mapping[str, Taken]
     others: tuple[str, ...] = ()
+    lights: tuple[Light, ...] = ()
+    alpha: Taken | None = None
+
+
+class _Found(NamedTuple):
+    """A layout by one renderer's names, and what stands before and after them: a layer and a view."""
+
+    renderer: Renderer
+    scope: tuple[str, str]
+    layout: Layout
 
 
 # group in lower case -> (part index, group as written, its channels by last name)
 _Groups = Mapping[str, tuple[int, str, Mapping[str, str]]]
 
 
-def find(path: Path, parts: Sequence[tuple[str, Sequence[str]]]) -> Layout:
+def find(
+    path: Path,
+    parts: Sequence[tuple[str, Sequence[str]]],
+    named: Mapping[str, str] | None = None,
+    aovs: str = "auto",
+) -> Layout:
     """Choose the planes of a file, given each part's name and channel names; `path` is for messages.
 
+    `named` gives planes by layer, `none` leaves one out; `aovs` is auto, all, none, or names with commas.
+
     Raises:
-        FrameError: there is no R, G, B to denoise.
+        FrameError: there is no R, G, B to denoise, or no layer of a name that was given.
     """
     groups, doubles = _groups(parts)
-    found = [layout for renderer in RENDERERS for layout in _by_renderer(renderer, groups)]
-    found = found or list(_the_only_color(groups))
+    given = {
+        plane: layer(path, parts, plane, name) for plane, name in (named or {}).items() if name != "none"
+    }
+    found = [one for renderer in RENDERERS for one in _by_renderer(renderer, groups)]
+    found = found or [_Found(RENDERERS[0], ("", ""), only) for only in _the_only_color(groups)]
+    if "color" in given:
+        found = _of_color(given["color"], groups)
     if not found:
         names = [name for _, channels in parts for name in channels]
         raise FrameError(f"{path}: no R, G, B to denoise; it has: {_shortened(names)}")
-    best = max(found, key=lambda layout: len(layout.planes))
-    color = best.planes["color"].group.lower()
-    return Layout(best.planes, best.others + tuple(part for group, part in doubles if group == color))
+    best = max(found, key=lambda one: len(one.layout.planes))
+    planes = {**dict(_guesses(best, groups)), **best.layout.planes, **given}
+    left_out = {plane for plane, name in (named or {}).items() if name == "none"}
+    planes = {plane: planes[plane] for plane in PLANES if plane in planes and plane not in left_out}
+    color = planes["color"]
+    others = best.layout.others + tuple(part for group, part in doubles if group == color.group.lower())
+    lights = () if aovs == "none" else tuple(_lights(path, best, groups, planes, aovs))
+    return Layout(planes, others, lights, None if aovs == "none" else _alpha(color, groups))
+
+
+def layer(path: Path, parts: Sequence[tuple[str, Sequence[str]]], plane: str, name: str) -> Taken:
+    """The channels of the layer `name` as `plane`.
+
+    Raises:
+        FrameError: there is none, or it hasn't the channels.
+    """
+    groups, _ = _groups(parts)
+    wanted = "" if name.lower() in ("rgb", "rgba") and name.lower() not in groups else name.lower()
+    if wanted not in groups:
+        raise FrameError(f"{path}: no layer {name!r}; it has: {_shortened(_labels(groups))}")
+    if taken := _channels_of(plane, wanted, groups, "as asked for"):
+        return taken
+    has = ", ".join(groups[wanted][2])
+    raise FrameError(f"{path}: layer {name!r} can't be {plane}; it has the channels: {has}")
 
 
 def _groups(parts: Sequence[tuple[str, Sequence[str]]]) -> tuple[_Groups, list[tuple[str, str]]]:
@@ -130,7 +248,7 @@ def _bare_group(index: int, part: str, groups: Mapping[str, object]) -> str:
     return part if part and (part.lower() in _GUIDE_GROUPS or (index > 0 and "" in groups)) else ""
 
 
-def _by_renderer(renderer: Renderer, groups: _Groups) -> Iterator[Layout]:
+def _by_renderer(renderer: Renderer, groups: _Groups) -> Iterator[_Found]:
     """One layout for each layer and view in which this renderer's color is found."""
     scopes = list(dict.fromkeys(_scopes(renderer, groups)))
     for scope in scopes:
@@ -140,7 +258,21 @@ def _by_renderer(renderer: Renderer, groups: _Groups) -> Iterator[Layout]:
                 planes[plane] = taken
         if "color" in planes:
             others = [f"{before}{after}".strip(".") for before, after in scopes if (before, after) != scope]
-            yield Layout(planes, tuple(others or (view for view in _VIEWS if view in groups)))
+            yield _Found(
+                renderer, scope, Layout(planes, tuple(others or (view for view in _VIEWS if view in groups)))
+            )
+
+
+def _of_color(color: Taken, groups: _Groups) -> list[_Found]:
+    """The guides that belong to a color which was named: those of its own layer and view, if it has any."""
+    found = []
+    for renderer in RENDERERS:
+        for scope in dict.fromkeys(_scopes(renderer, groups)):
+            if _inner(color.group.lower(), scope) is not None:
+                taken = {plane: _take(plane, renderer, scope, groups) for plane in GUIDES}
+                planes = {plane: one for plane, one in taken.items() if one}
+                found.append(_Found(renderer, scope, Layout({"color": color, **planes})))
+    return found
 
 
 def _scopes(renderer: Renderer, groups: _Groups) -> Iterator[tuple[str, str]]:
@@ -158,12 +290,100 @@ def _scopes(renderer: Renderer, groups: _Groups) -> Iterator[tuple[str, str]]:
 def _take(plane: str, renderer: Renderer, scope: tuple[str, str], groups: _Groups) -> Taken | None:
     wanted = renderer.groups(plane)
     for name in wanted:
-        part, group, channels = groups.get(f"{scope[0]}{name.lower()}{scope[1]}", (0, "", {}))
-        for suffixes in _SUFFIXES[plane] if name else _SUFFIXES[plane][:2]:
-            if all(suffix in channels for suffix in suffixes):
-                reason = _reason(renderer.name, name, wanted)
-                return Taken(part, tuple(channels[suffix] for suffix in suffixes), group, reason)
+        group = _outer(name, scope)
+        if taken := _channels_of(plane, group, groups, _reason(renderer.name, name, wanted)):
+            return taken
     return None
+
+
+def _channels_of(plane: str, name: str, groups: _Groups, reason: str) -> Taken | None:
+    """A group's channels as `plane`; without a layer, only names that can't be another thing's."""
+    part, group, channels = groups.get(name, (0, "", {}))
+    by_case = {**{last.lower(): channel for last, channel in channels.items()}, **channels}
+    for suffixes in _SUFFIXES[plane] if name else _SUFFIXES[plane][:2]:
+        if all(suffix in by_case for suffix in suffixes):
+            return Taken(part, tuple(by_case[suffix] for suffix in suffixes), group, reason)
+    return None
+
+
+def _guesses(found: _Found, groups: _Groups) -> Iterator[tuple[str, Taken]]:
+    """Guides that no table names, by what their layers' names mean; the shortest name of several."""
+    for plane, pattern in _MEANING.items():
+        for name in sorted(groups, key=len) if plane not in found.layout.planes else ():
+            inner = (_inner(name, found.scope) or "").rpartition(".")[2]
+            taken = _channels_of(plane, name, groups, f"a guess: the name sounds like {plane}")
+            if taken and re.fullmatch(pattern, inner):
+                yield plane, replace(taken, is_guess=True)
+                break
+
+
+# ---- parts of the light, alpha ----
+
+
+def _alpha(color: Taken, groups: _Groups) -> Taken | None:
+    part, group, channels = groups.get(color.group.lower(), (0, "", {}))
+    for last in ("A", "a", "alpha"):
+        if last in channels:
+            return Taken(part, (channels[last],), group, "the color's alpha")
+    return None
+
+
+def _lights(
+    path: Path, found: _Found, groups: _Groups, planes: Mapping[str, Taken], aovs: str
+) -> Iterator[Light]:
+    """The parts of the light that are asked for; data is never one of them.
+
+    Raises:
+        FrameError: a layer that is named isn't there, or is no light.
+    """
+    used = {taken.group.lower() for taken in planes.values()}
+    free = {name: taken for name in groups if name and name not in used and not _is_data(name)
+            if (taken := _channels_of("color", name, groups, "part of the light"))}  # fmt: skip
+    wanted = _wanted(path, groups, free, aovs)
+    for name, taken in free.items():
+        inner = _inner(name, found.scope) or ""
+        pairs = [re.sub(p, f, inner) for p, f in found.renderer.products if re.fullmatch(p, inner)]
+        if name in wanted or (aovs == "auto" and (pairs or _is_light(found.renderer, inner))):
+            factors = [_channels_of("color", _outer(other, found.scope), groups, "") for other in pairs]
+            if all(factors):
+                yield Light(taken, *factors)
+
+
+def _wanted(path: Path, groups: _Groups, free: Mapping[str, Taken], aovs: str) -> set[str]:
+    if aovs in ("auto", "none", "all"):
+        return set(free) if aovs == "all" else set()
+    names = {name.strip().lower() for name in aovs.split(",")}
+    if missing := names - groups.keys():
+        raise FrameError(f"{path}: no layer {min(missing)!r}; it has: {_shortened(_labels(groups))}")
+    if data := names - free.keys():
+        raise FrameError(f"{path}: layer {min(data)!r} is data or a guide, not light; leave it out of --aovs")
+    return names
+
+
+def _is_light(renderer: Renderer, name: str) -> bool:
+    return any(re.fullmatch(light, name, re.IGNORECASE) for light in renderer.lights)
+
+
+def _inner(name: str, scope: tuple[str, str]) -> str | None:
+    """A group's name within its layer and view; None if it is of another."""
+    before, after = scope
+    inside = name.startswith(before) and name.endswith(after)
+    return name[len(before) : len(name) - len(after)] if inside else None
+
+
+def _outer(name: str, scope: tuple[str, str]) -> str:
+    return f"{scope[0]}{name}{scope[1]}".lower()
+
+
+def _is_data(name: str) -> bool:
+    return any(_DATA.fullmatch(word) for word in (name, name.rpartition(".")[2]))
+
+
+def _labels(groups: _Groups) -> list[str]:
+    return [group or "RGB" for _, group, _ in groups.values()]
+
+
+# ---- words ----
 
 
 def _reason(renderer: str, name: str, wanted: Sequence[str]) -> str:

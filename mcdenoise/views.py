@@ -95,7 +95,7 @@ def read(files: Files) -> tuple[View, list[str]]:
         NoInputError, ExrError, FrameError: a file can't be read, or its data windows differ.
     """
     pictures = [exr.read(path) for path in files.paths]
-    layouts = [picture.layout for picture in pictures]
+    layouts = [picture.layout() for picture in pictures]
     windows = [p.parts[x.planes["color"].part].window for p, x in zip(pictures, layouts, strict=True)]
     if len({*windows}) > 1:
         raise FrameError(

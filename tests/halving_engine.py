@@ -23,14 +23,16 @@ class Denoiser:
     def __call__(
         self, frame: Frame, *, strength: float = 1.0, on_tile: Callable[[int, int], None] | None = None
     ) -> Frame:
-        """Half the color at full strength."""
+        """Half the color, and its layers, at full strength."""
         sound = np.isfinite(frame.color) & (frame.color >= 0)
         for done in range(3):
             if on_tile:
                 on_tile(done + 1, 3)
         color = np.where(sound, frame.color, 0) * np.float32(1 - strength / 2)
         return Frame(
-            {"color": color.astype(np.float32)}, {"mcdenoise.replaced": int((~sound).any(axis=-1).sum())}
+            {"color": color.astype(np.float32)},
+            {"mcdenoise.replaced": int((~sound).any(axis=-1).sum())},
+            {name: plane * np.float32(1 - strength / 2) for name, plane in frame.layers.items()},
         )
 
 

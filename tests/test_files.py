@@ -1,5 +1,10 @@
 """Files appear whole or not at all."""
 
+import os
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -54,3 +59,27 @@ def test_bytes_are_on_the_disk_before_the_name_is(tmp_path: Path, monkeypatch: p
         part.write_bytes(b"new")
 
     assert synced == [False]
+
+
+def test_part_file_of_a_writer_long_dead_is_removed_and_that_of_a_running_one_stays(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    host = socket.gethostname()
+    dead, alive = (tmp_path / f".f.exr.{host}.{pid}.part" for pid in (child.pid, os.getppid()))
+    other = tmp_path / f".g.exr.{host}.{child.pid}.part"
+    for left in (dead, alive, other):
+        left.write_bytes(b"half")
+        os.utime(left, (0, time.time() - 7200))
+
+    with files.whole(tmp_path / "f.exr") as part:
+        part.write_bytes(b"new")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([alive.name, other.name, "f.exr"])
+
+
+def test_file_that_is_replaced_hands_its_rights_on(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"old")
+    (tmp_path / "f").chmod(0o640)
+    with files.whole(tmp_path / "f") as part:
+        part.write_bytes(b"new")
+    assert (tmp_path / "f").stat().st_mode & 0o777 == 0o640

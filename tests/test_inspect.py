@@ -117,3 +117,17 @@ def test_layers_of_blenders_parts_are_told(shared_assets: Path, capsys: pytest.C
         "normal": 1,
         "depth": 3,
     }
+
+
+def test_names_that_would_steer_a_terminal_are_written_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header = {"type": OpenEXR.scanlineimage, "compression": OpenEXR.ZIP_COMPRESSION, "note": "a\x1b[2Jb"}
+    planes = {name: np.ones((2, 2), np.float32) for name in ("R", "G", "B", "\x1b[31m.R")}
+    OpenEXR.File(header, planes).write(str(tmp_path / "f.exr"))
+
+    assert main(["inspect", str(tmp_path / "f.exr")]) == 0
+
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    assert "\\x1b[31m" in printed

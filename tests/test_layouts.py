@@ -144,9 +144,9 @@ def test_own_channels_are_found_as_what_they_were_written_as() -> None:
 def test_all_planes_are_found_in_what_blender_wrote(shared_assets: Path, version: str) -> None:
     picture = exr.read(shared_assets / f"exr/cycles/suzanne_8spp_seed0_bpy{version}.exr")
 
-    frame = exr.frame(picture, picture.layout)
+    frame = exr.frame(picture, picture.layout())
 
-    assert taken(picture.layout) == {
+    assert taken(picture.layout()) == {
         "color": "ViewLayer.Combined:RGB",
         "albedo": "ViewLayer.Denoising Albedo:RGB",
         "normal": "ViewLayer.Denoising Normal:XYZ",

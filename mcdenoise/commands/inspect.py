@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcdenoise.commands import _terminal
-from mcdenoise.errors import FrameError, McdenoiseError
+from mcdenoise.errors import FrameError, McdenoiseError, printable
 from mcdenoise.frame import PLANES
 
 if TYPE_CHECKING:
@@ -19,12 +19,11 @@ examples:
   mcdenoise inspect frame.exr
   mcdenoise inspect *.exr --json > layers.json
 
-Pixels aren't read, so this is quick on large files too.
+Of the pixels, only those of guides are read, to tell how they are stored.
 """
 
 # Attributes that say nothing about the frame, or what is shown elsewhere.
-STRUCTURE = ("name", "chunkCount", "version", "pixelAspectRatio", "screenWindowWidth", "compression", "type",
-             "lineOrder")  # fmt: skip
+STRUCTURE = ("name", "type", "chunkCount", "version", "pixelAspectRatio", "screenWindowWidth")
 LONGEST = 60  # characters of an attribute shown; a cryptomatte manifest has thousands
 
 Description = Mapping[str, Any]
@@ -43,14 +42,14 @@ def run(arguments: argparse.Namespace) -> int:
     described, codes = [], set()
     for path in arguments.files:
         try:
-            described.append(describe(exr.read(path, headers_only=True)))
+            described.append(describe(exr.read(path)))
         except McdenoiseError as error:
             _terminal.report(error)
             codes.add(error.exit_code)
     if arguments.json:
         _terminal.say(json.dumps(described, indent=2, ensure_ascii=False))
     elif described:
-        _terminal.say("\n\n".join("\n".join(_text(description)) for description in described))
+        _terminal.say("\n\n".join("\n".join(map(printable, _text(each))) for each in described))
     return codes.pop() if len(codes) == 1 else min(len(codes), 1)
 
 
@@ -60,17 +59,14 @@ def describe(picture: "Picture") -> Description:
 
 
 def _part(part: "Part") -> Description:
-    header = part.header
     return {
         "name": part.name,
-        "type": header["type"].name,
-        "compression": header["compression"].name.removesuffix("_COMPRESSION"),
+        "type": part.head.kind,
+        "compression": part.compression,
         "data_window": list(part.window),
-        "display_window": [int(v) for corner in header["displayWindow"] for v in corner],
+        "display_window": list(part.head.display_window),
         "layers": _layers(part.types),
-        "attributes": {
-            k: v for k, v in header.items() if isinstance(v, str | int | float) and k not in STRUCTURE
-        },
+        "attributes": {k: v for k, v in part.head.values.items() if k not in STRUCTURE},
     }
 
 
@@ -84,21 +80,21 @@ def _layers(types: Mapping[str, str]) -> list[Description]:
 
 
 def _taken(picture: "Picture") -> Description:
-    """The channels of each plane and the reason for them, or why the file can't be denoised."""
+    """The channels of each plane, the reason for them and how they are stored, or why the file can't be
+    denoised."""
+    from mcdenoise import selection
+
     try:
-        layout = picture.layout
+        chosen = selection.select(picture, selection.Wanted())
     except FrameError as error:
         return {"planes": {}, "others": [], "problem": str(error).removeprefix(f"{picture.path}: ")}
-    planes = {
-        name: {
-            "part": taken.part,
-            "layer": taken.group,
-            "channels": list(taken.channels),
-            "reason": taken.reason,
-        }
-        for name, taken in layout.planes.items()
-    }
-    return {"planes": planes, "others": list(layout.others)}
+    notes = selection.load(chosen)[1]
+    planes = {}
+    for name, taken in chosen.layout.planes.items():
+        planes[name] = {"part": taken.part, "layer": taken.group, "channels": list(taken.channels)}
+        planes[name] |= {"reason": taken.reason} | ({"stored": notes[name]} if name in notes else {})
+    lights = [light.taken.label for light in chosen.layout.lights]
+    return {"planes": planes, "others": list(chosen.layout.others), **({"light": lights} if lights else {})}
 
 
 # ---- text ----
@@ -144,6 +140,7 @@ def _taken_rows(description: Description) -> list[tuple[str, str]]:
     if problem := description.get("problem"):
         return [("nothing", problem)]
     rows = [(name, _plane_text(description["planes"].get(name))) for name in PLANES]
+    rows += [("light", light) for light in description.get("light", ())]
     return rows + [("(left as it is)", other) for other in description["others"]]
 
 
@@ -151,7 +148,8 @@ def _plane_text(plane: Description | None) -> str:
     if plane is None:
         return "none"
     lasts = " ".join(channel.rpartition(".")[2] for channel in plane["channels"])
-    return f"{plane['layer'] or '(no layer)'}  {lasts}  - {plane['reason']}"
+    stored = f"; {plane['stored']}" if "stored" in plane else ""
+    return f"{plane['layer'] or '(no layer)'}  {lasts}  - {plane['reason']}{stored}"
 
 
 def _indented(rows: Sequence[tuple[str, str]]) -> list[str]:

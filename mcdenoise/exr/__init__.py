@@ -1,99 +1,78 @@
-"""EXR file <-> Frame; the only importer of OpenEXR.
+"""EXR file <-> Frame, with everything that isn't denoised kept as it was.
 
-*Measured* over 250 real files and 29 attribute types, unknown ones among them: OpenEXR 3.5.3's binding reads
-and writes a flat file without loss, but kills the process on deep data, leaves out damaged parts and mipmap
-levels without an error, and can't write subsampled channels or read text that isn't UTF-8. `_header` refuses
-what it can't keep. What does change: the `type` attribute is written out where it was absent, so attributes
-may come in another order, and what `_kept` says about DWA.
+Headers are read here, pixels by OpenEXR's library (`_library`), and what doesn't change is copied block by
+block as it lies in the file (`_writing`): attributes of unknown types, texts that aren't UTF-8, parts of deep
+data, all of it (docs/decisions/0012).
 """
 
 import errno
-import io
-import logging
-import os
-import tempfile
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import numpy as np
-import OpenEXR
 
 from mcdenoise import files, layouts
-from mcdenoise.errors import ExrError, FrameError, NoInputError
-from mcdenoise.exr._header import DAMAGED, Declared, Window, declared
+from mcdenoise.errors import ExrError, FrameError
+from mcdenoise.exr import _memory, _writing
+from mcdenoise.exr._header import COMPRESSIONS, Window
+from mcdenoise.exr._source import Part, Source, read_parts
+from mcdenoise.exr._writing import Edit
 from mcdenoise.frame import Attribute, Frame, Plane
 from mcdenoise.layouts import OWN_CHANNELS, Layout, Taken
 
-log = logging.getLogger(__name__)
-
-HALF_MAX = 65504.0  # the largest finite half
+__all__ = ["COMPRESSIONS", "Edit", "Part", "Picture", "Window", "frame", "plane", "read",
+           "read_frame", "replaced", "write", "write_frame"]  # fmt: skip
 
 # Attributes of the file rather than of the frame.
-_STANDARD = ("name", "view", "pixelAspectRatio", "screenWindowWidth", "chunkCount", "version")
-
-
-@dataclass(frozen=True)
-class Part:
-    """One picture of a file: its channels with their own types (`half`, `float`, `uint`) and its header.
-
-    `pixels` is empty where only headers were read; `header` holds the binding's own values.
-    """
-
-    name: str
-    types: Mapping[str, str]
-    window: Window
-    header: Mapping[str, Any]
-    pixels: Mapping[str, np.ndarray] = field(repr=False)
+_STANDARD = ("name", "type", "view", "pixelAspectRatio", "screenWindowWidth", "chunkCount", "version")
 
 
 @dataclass(frozen=True)
 class Picture:
     """Everything a file holds, so that it can be written again with some of it replaced."""
 
-    path: Path
+    source: Source
     parts: tuple[Part, ...]
 
     @property
-    def layout(self) -> Layout:
-        """Which channels are taken for which plane.
+    def path(self) -> Path:
+        """The file's."""
+        return self.source.path
+
+    @property
+    def readable(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Each part's name and, where it can be read, its channels."""
+        return [(part.name, () if part.unread else tuple(part.types)) for part in self.parts]
+
+    def layout(self, named: Mapping[str, str] | None = None, aovs: str = "auto") -> Layout:
+        """Which channels are taken for which plane, of the parts that can be read; see `layouts.find`.
 
         Raises:
-            FrameError: there is no R, G, B.
+            FrameError: there is no R, G, B, or no layer that is named.
         """
-        return layouts.find(self.path, [(part.name, tuple(part.types)) for part in self.parts])
+        unread = [part.unread for part in self.parts]
+        if all(unread):
+            raise FrameError(f"{self.path}: {unread[0]}")
+        return layouts.find(self.path, self.readable, named, aovs)
 
 
-def read(path: Path, *, headers_only: bool = False) -> Picture:
-    """Read a flat EXR file of any kind.
+def read(path: Path) -> Picture:
+    """Look into an EXR file of any kind; a part's pixels are unpacked when they are asked for.
 
     Raises:
         NoInputError: there is no such file.
-        ExrError: it isn't EXR, is damaged, or is of a kind that couldn't be written again unchanged.
+        ExrError: it isn't EXR, or is damaged or cut off.
     """
-    try:
-        with path.open("rb") as stream:
-            heads = declared(path, stream)
-            stream.seek(0)
-            parts = _library_parts(path, stream, headers_only)
-    except FileNotFoundError as error:
-        raise NoInputError(f"{path}: no such file; check the path") from error
-    except IsADirectoryError as error:
-        raise ExrError(f"{path}: is a folder; give the frames in it ({path}/*.exr)") from error
-    except OSError as error:
-        raise ExrError(f"{path}: can't be read: {error.strerror}; check its rights and its disk") from error
-    if len(parts) != len(heads):
-        raise ExrError(f"{path}: {DAMAGED}")
-    return Picture(path, tuple(_part(d, p, headers_only) for d, p in zip(heads, parts, strict=True)))
+    source, parts = read_parts(path)
+    return Picture(source, tuple(parts))
 
 
 def frame(picture: Picture, layout: Layout) -> Frame:
     """The planes of `layout` as float32 in the color's data window, and the str, int and float attributes.
 
     Raises:
+        ExrError: pixels are damaged or of a kind that isn't handled.
         FrameError: the color is stored as integers.
     """
     color = layout.planes["color"]
@@ -102,36 +81,62 @@ def frame(picture: Picture, layout: Layout) -> Frame:
         raise FrameError(
             f"{picture.path}: {', '.join(color.channels)} are integers, not radiance; render as float"
         )
-    planes = {name: _plane(picture.parts[t.part], t, part.window) for name, t in layout.planes.items()}
-    return Frame(planes, _attributes(part.header))
+    planes = {name: plane(picture, taken, part.window) for name, taken in layout.planes.items()}
+    return Frame(planes, {k: v for k, v in part.head.values.items() if k not in _STANDARD})
 
 
-def write(path: Path, picture: Picture, replaced: Mapping[Taken, Plane],
-          attributes: Mapping[str, Attribute]) -> None:  # fmt: skip
-    """Write `picture` with the channels of `replaced` exchanged in their own types, all else to the bit.
-
-    `attributes` are added to the parts that changed. Whole or not at all.
+def plane(picture: Picture, taken: Taken, window: Window) -> Plane:
+    """Channels stacked as float32 and moved into `window`: zero where their part has no pixels.
 
     Raises:
-        ExrError: the file can't be written (no space, no such folder, read-only).
+        ExrError: they are damaged or of a kind that isn't handled.
     """
-    pixels = {
-        (taken.part, channel): plane[..., i]
-        for taken, plane in replaced.items()
-        for i, channel in enumerate(taken.channels)
-    }
-    changed = {part for part, _ in pixels}
-    parts = []
-    for index, part in enumerate(picture.parts):
-        mine = {channel: plane for (i, channel), plane in pixels.items() if i == index}
-        parts.append(_kept(path, part, mine, attributes if index in changed else {}))
-    _write_whole(path, OpenEXR.File(parts))
+    part = picture.parts[taken.part]
+    x0, y0, x1, y1 = window
+    _memory.refuse_beyond(picture.path, 4 * (x1 - x0 + 1) * (y1 - y0 + 1) * len(taken.channels))
+    stacked = np.stack([part.pixels[name].astype(np.float32) for name in taken.channels], axis=-1)
+    if part.window == window:
+        return stacked
+    left, top, right, bottom = part.window
+    moved = np.zeros((y1 - y0 + 1, x1 - x0 + 1, stacked.shape[-1]), np.float32)
+    first, last = (max(x0, left), max(y0, top)), (min(x1, right) + 1, min(y1, bottom) + 1)
+    if first[0] < last[0] and first[1] < last[1]:
+        inside = stacked[first[1] - top : last[1] - top, first[0] - left : last[0] - left]
+        moved[first[1] - y0 : last[1] - y0, first[0] - x0 : last[0] - x0] = inside
+    return moved
+
+
+def write(path: Path, picture: Picture, edits: Mapping[int, Edit]) -> None:
+    """Write `picture` with `edits` (by number of the part) made, all else to the bit. Whole or not at all.
+
+    Raises:
+        ExrError: the file can't be written (no space, no such folder, read-only), or `picture` not be read.
+    """
+    for index in edits:
+        if unread := picture.parts[index].unread:
+            raise ExrError(f"{picture.path}: {unread}")
+    try:
+        with files.whole(path) as part, part.open("wb") as stream:
+            _writing.write(stream, picture.source, picture.parts, edits)
+    except OSError as error:
+        raise ExrError(f"{path}: can't be written: {error.strerror}; {_cure(error)}") from error
+    except ValueError as error:
+        raise ExrError(f"{path}: can't be written: {error}; please report this file") from error
+
+
+def replaced(planes: Mapping[Taken, Plane], attributes: Mapping[str, Attribute]) -> dict[int, Edit]:
+    """The edits that exchange the channels of each plane, and set attributes where something changes."""
+    channels: dict[int, dict[str, np.ndarray]] = {}
+    for taken, pixels in planes.items():
+        mine = {channel: pixels[..., i] for i, channel in enumerate(taken.channels)}
+        channels.setdefault(taken.part, {}).update(mine)
+    return {part: Edit(replaced=mine, attributes=attributes) for part, mine in channels.items()}
 
 
 def read_frame(path: Path) -> Frame:
     """Read the planes of a file, chosen by name; see `read` and `frame`, and `FrameError` without R, G, B."""
     picture = read(path)
-    return frame(picture, picture.layout)
+    return frame(picture, picture.layout())
 
 
 def write_frame(path: Path, frame: Frame) -> None:
@@ -141,128 +146,15 @@ def write_frame(path: Path, frame: Frame) -> None:
         ExrError: the file can't be written (no space, no such folder, read-only).
     """
     channels = {}
-    for name, plane in frame.planes.items():
+    for name, pixels in frame.planes.items():
         kind = "half" if name in ("albedo", "normal") else "float"
         for i, channel in enumerate(OWN_CHANNELS[name]):
-            channels[channel] = _stored(plane[..., i], kind)
-    header = {**frame.attributes, "compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    _write_whole(path, OpenEXR.File(header, channels))
-
-
-# ---- pixels ----
-
-
-def _plane(part: Part, taken: Taken, window: Window) -> Plane:
-    """The channels stacked, moved into `window`: zero where the part has no pixels."""
-    plane = np.stack([part.pixels[name].astype(np.float32) for name in taken.channels], axis=-1)
-    if part.window == window:
-        return plane
-    (x0, y0, x1, y1), (left, top, right, bottom) = window, part.window
-    moved = np.zeros((y1 - y0 + 1, x1 - x0 + 1, plane.shape[-1]), np.float32)
-    first, last = (max(x0, left), max(y0, top)), (min(x1, right) + 1, min(y1, bottom) + 1)
-    if first[0] < last[0] and first[1] < last[1]:
-        inside = plane[first[1] - top : last[1] - top, first[0] - left : last[0] - left]
-        moved[first[1] - y0 : last[1] - y0, first[0] - x0 : last[0] - x0] = inside
-    return moved
-
-
-def _stored(pixels: np.ndarray, kind: str) -> np.ndarray:
-    """One channel as `kind`; half is rounded to nearest, and clipped rather than turned to Inf."""
-    if kind == "half":
-        finite = np.isfinite(pixels)
-        pixels = np.where(finite, np.clip(pixels, -HALF_MAX, HALF_MAX), pixels)
-    return np.ascontiguousarray(pixels, dtype={"half": np.float16, "float": np.float32}[kind])
-
-
-def _kept(
-    path: Path, part: Part, replaced: Mapping[str, np.ndarray], attributes: Mapping[str, Attribute]
-) -> Any:
-    """The binding's part with some channels exchanged.
-
-    DWA loses anew each time it packs a channel named R, G, B, Y, RY or BY (*measured*; PXR24 and B44 give the
-    same bits again): a part that keeps such a channel is packed as ZIP, so that its pixels stay.
-    """
-    header = {**part.header, **attributes}
-    kept = [name for name in part.types if name not in replaced]
-    lossy = header["compression"] in (OpenEXR.DWAA_COMPRESSION, OpenEXR.DWAB_COMPRESSION)
-    if lossy and any(name.rpartition(".")[2].upper() in ("R", "G", "B", "Y", "RY", "BY") for name in kept):
-        header["compression"] = OpenEXR.ZIP_COMPRESSION
-        log.warning("%s: part %r packed as ZIP: DWA would change the channels that are kept", path, part.name)
-    linear = {channel.name: bool(channel.pLinear) for channel in part.header["channels"]}
-    channels = {}
-    for name, kind in part.types.items():
-        pixels = _stored(replaced[name], kind) if name in replaced else part.pixels[name]
-        channels[name] = OpenEXR.Channel(name, pixels, 1, 1, linear[name])
-    return OpenEXR.Part(header, channels, part.name)
-
-
-def _attributes(header: Mapping[str, Any]) -> dict[str, Attribute]:
-    return {k: v for k, v in header.items() if type(v) in (str, int, float) and k not in _STANDARD}
-
-
-# ---- the library ----
-
-
-def _part(declared: Declared, part: Any, headers_only: bool) -> Part:
-    pixels = {} if headers_only else {name: part.channels[name].pixels for name in declared.types}
-    return Part(part.header.get("name", ""), declared.types, declared.window, part.header, pixels)
-
-
-def _library_parts(path: Path, stream: BinaryIO, headers_only: bool) -> Sequence[Any]:
-    try:
-        with _captured() as said:
-            parts: Sequence[Any] = OpenEXR.File(
-                stream, separate_channels=True, header_only=headers_only
-            ).parts
-    except UnicodeDecodeError as error:
-        raise ExrError(
-            f"{path}: a text in its header isn't UTF-8; write it again with plain names"
-        ) from error
-    except MemoryError as error:
-        raise ExrError(f"{path}: too large for this machine's memory; use a smaller frame") from error
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise ExrError(f"{path}: {DAMAGED} ({_one_line(error)})") from error
-    if said:
-        log.debug("%s: %s", path, "; ".join(said))
-    return parts
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
-_capturing = threading.Lock()
-
-
-@contextmanager
-def _captured() -> Iterator[list[str]]:
-    """Keep what OpenEXR says about damaged files off the terminal; the lines are there after the block.
-
-    The binding prints to Python's stdout, the C++ code under it to descriptor 2. What other threads write
-    there in the meantime goes with it.
-    """
-    said: list[str] = []
-    printed = io.StringIO()
-    with _capturing, tempfile.TemporaryFile() as kept, redirect_stdout(printed):
-        stderr = os.dup(2)
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield said
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            kept.seek(0)
-            said += printed.getvalue().splitlines() + kept.read().decode(errors="replace").splitlines()
-
-
-def _write_whole(path: Path, file: Any) -> None:
+            channels[channel] = _writing.stored(pixels[..., i], kind)
     try:
         with files.whole(path) as part, part.open("wb") as stream:
-            file.write(stream)
+            _writing.write_new(stream, channels, frame.attributes)
     except OSError as error:
         raise ExrError(f"{path}: can't be written: {error.strerror}; {_cure(error)}") from error
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise ExrError(f"{path}: can't be written: {_one_line(error)}; please report this file") from error
 
 
 def _cure(error: OSError) -> str:

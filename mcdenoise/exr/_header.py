@@ -1,210 +1,273 @@
-"""What a file declares about itself, read without the library, which can't be trusted with every file.
+"""What a file declares about itself, read without the library, which can't be trusted with every header.
 
 Source: https://openexr.com/en/latest/OpenEXRFileLayout.html
 """
 
-import math
-import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
-
-import numpy as np
+from typing import Protocol, runtime_checkable
 
 from mcdenoise.errors import ExrError
 
 Window = tuple[int, int, int, int]  # x and y of the first pixel, x and y of the last one
 
 DAMAGED = "damaged or cut off; copy or render it again"
-_MAGIC = b"\x76\x2f\x31\x01"
-_TILED, _DEEP, _MULTIPART = 0x200, 0x800, 0x1000
+MAGIC = b"\x76\x2f\x31\x01"
+# Bits of the version: tiles in a file of one part, names beyond 31 bytes, deep data, several parts.
+TILED, LONG_NAMES, DEEP, MULTIPART = 0x200, 0x400, 0x800, 0x1000
+COMPRESSIONS = ("NO", "RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "B44", "B44A", "DWAA", "DWAB", "HTJ2K256",
+                "HTJ2K32", "LJ2K", "ZSTD")  # fmt: skip
 _TYPES = {0: "uint", 1: "half", 2: "float"}
-_BYTES = {"uint": 4, "half": 2, "float": 4}
-# Scanlines in a chunk, by the number of the compression; measured for those newer than the specification.
-_LINES = {0: 1, 1: 1, 2: 1, 3: 16, 4: 32, 5: 16, 6: 32, 7: 32, 8: 32, 9: 256, 10: 256, 11: 32, 12: 256, 13: 1}
-# Pixels beyond this must stand in some proportion to the file's size; zlib packs 1032 to 1 at best.
-_FREE_BYTES, _MOST_RATIO = 2**30, 1100
+BYTES = {"uint": 4, "half": 2, "float": 4}
+# Headers beyond this are damage: the largest seen, a cryptomatte manifest, had 1.2 MB.
+_MOST_HEADER = 2**28
 
-_Attributes = Mapping[str, bytes]
+
+@runtime_checkable
+class Readable(Protocol):
+    """Bytes of a file, on a disk or in memory."""
+
+    def read(self, size: int, /) -> bytes:
+        """So many, or fewer at the end."""
+
+    def seek(self, offset: int, /) -> int:
+        """Go there."""
+
+    def tell(self) -> int:
+        """Where it stands."""
 
 
 @dataclass(frozen=True)
-class Declared:
-    """One part: its channels' types (`half`, `float`, `uint`) by name, and its data window."""
+class Raw:
+    """An attribute as it lies in the file."""
 
-    types: Mapping[str, str]
-    window: Window
+    name: bytes
+    kind: bytes
+    value: bytes
+
+    @property
+    def packed(self) -> bytes:
+        """Its bytes in a header."""
+        return b"%b\0%b\0%b%b" % (self.name, self.kind, struct.pack("<i", len(self.value)), self.value)
 
 
 @dataclass(frozen=True)
-class _Channel:
+class Channel:
+    """A channel's name, type (`half`, `float`, `uint`), sampling in x and y, and mark for lossy packing."""
+
     name: str
     kind: str
-    sampling: tuple[int, int]
+    sampling: tuple[int, int] = (1, 1)
+    linear: bool = False
 
 
-class _DamageError(Exception):
+@dataclass(frozen=True)
+class Tiles:
+    """The size of tiles in pixels, and how smaller levels of the picture are made."""
+
+    width: int
+    height: int
+    mode: int  # 0 one level, 1 mipmap, 2 ripmap
+    rounds_up: bool
+
+
+@dataclass(frozen=True)
+class Head:
+    """The header of one part. `attributes` are all there are, in their order."""
+
+    attributes: tuple[Raw, ...]
+    channels: tuple[Channel, ...]
+    window: Window
+    compression: int
+    kind: str  # scanlineimage, tiledimage, deepscanline, deeptile
+    tiles: Tiles | None
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether pixels hold lists of samples."""
+        return self.kind.startswith("deep")
+
+    @cached_property
+    def values(self) -> Mapping[str, str | int | float]:
+        """The attributes that are a text or a number, by name."""
+        read = {b"string": text, b"int": "<i", b"float": "<f", b"double": "<d"}
+        found: dict[str, str | int | float] = {}
+        for raw in self.attributes:
+            how = read.get(raw.kind)
+            if callable(how):
+                found[text(raw.name)] = how(raw.value)
+            elif isinstance(how, str) and len(raw.value) == struct.calcsize(how):
+                found[text(raw.name)] = struct.unpack(how, raw.value)[0]
+        return found
+
+    @property
+    def display_window(self) -> Window:
+        """The `displayWindow`, or the data window where none is declared."""
+        packed = {raw.name: raw.value for raw in self.attributes}.get(b"displayWindow", b"")
+        return window(packed) if len(packed) == 16 else self.window
+
+    @property
+    def name(self) -> str:
+        """The part's name, empty in most files of one part."""
+        return str(self.values.get("name", ""))
+
+
+class DamageError(Exception):
     """The bytes can't be what they should be; what is wrong."""
 
 
-def declared(path: Path, stream: BinaryIO) -> list[Declared]:
-    """The parts of an EXR file that can be read, and written again, without loss; no pixel is decoded.
+def heads(path: Path, stream: Readable, size: int) -> tuple[int, list[Head]]:
+    """The version with its flags, and each part's header; the stream stands behind them, at the offsets.
 
     Raises:
-        ExrError: the file isn't EXR, is cut off, or is of a kind that isn't handled.
+        ExrError: it isn't EXR.
+        DamageError: it is, and can't be read on.
     """
     flags = _flags(path, stream)
+    found = []
+    for attributes in _headers(stream, min(size, _MOST_HEADER), multipart=bool(flags & MULTIPART)):
+        try:
+            found.append(_head(attributes, flags))
+        except (struct.error, KeyError, IndexError) as error:
+            raise DamageError("its header makes no sense") from error
+    if not found:
+        raise DamageError("it has no header")
+    return flags, found
+
+
+def text(raw: bytes) -> str:
+    """UTF-8 as the format wants it, else Latin-1, which any bytes can be."""
     try:
-        headers = list(_headers(stream, multipart=bool(flags & _MULTIPART)))
-        for header in headers:
-            _refuse_unhandled(path, flags, header)
-        _check_size(path, stream, headers)
-        _check_chunks(stream, headers, tiled=bool(flags & _TILED), multipart=bool(flags & _MULTIPART))
-    except (_DamageError, struct.error, KeyError, UnicodeDecodeError) as error:
-        raise ExrError(f"{path}: {DAMAGED}{_detail(error)}") from error
-    return [Declared({c.name: c.kind for c in _channels(h["channels"])}, _window(h)) for h in headers]
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
-def _flags(path: Path, stream: BinaryIO) -> int:
-    start = stream.read(8)
-    if not start:
-        raise ExrError(f"{path}: the file is empty; render or copy it again")
-    if start[:4] != _MAGIC[: len(start)]:
-        raise ExrError(f"{path}: not an OpenEXR file; give an .exr file")
-    if len(start) < 8:
-        raise ExrError(f"{path}: {DAMAGED}")
-    version: int = struct.unpack("<4xI", start)[0]
-    if version & 0xFF != 2:
-        raise ExrError(f"{path}: EXR version {version & 0xFF} isn't known; write it as version 2")
-    if version & _DEEP:
-        _refuse_deep(path)
-    return version
+def window(packed: bytes) -> Window:
+    """A `box2i`."""
+    x0, y0, x1, y1 = struct.unpack("<4i", packed)
+    return x0, y0, x1, y1
 
 
-def _detail(error: Exception) -> str:
-    return f" ({error})" if isinstance(error, _DamageError) and str(error) else ""
+def packed_channels(channels: Sequence[Channel]) -> bytes:
+    """A `chlist`: name, zero, type, linear, 3 reserved bytes, x and y sampling; no name ends it."""
+    numbers = {kind: number for number, kind in _TYPES.items()}
+    return b"".join(
+        channel.name.encode() + b"\0"
+        + struct.pack("<iB3xii", numbers[channel.kind], channel.linear, *channel.sampling)
+        for channel in channels
+    ) + b"\0"  # fmt: skip
 
 
-# ---- refusals ----
-
-
-def _refuse_deep(path: Path) -> None:
-    raise ExrError(f"{path}: deep data isn't handled; flatten it first (oiiotool IN --flatten -o OUT)")
-
-
-def _refuse_unhandled(path: Path, flags: int, header: _Attributes) -> None:
-    """Raise ExrError for deep data, luminance-chroma, subsampling and mipmaps."""
-    if header.get("type", b"").startswith(b"deep"):
-        _refuse_deep(path)
-    channels = _channels(header["channels"])
-    if subsampled := [channel.name for channel in channels if channel.sampling != (1, 1)]:
-        if {"RY", "BY"} & {name.rpartition(".")[2] for name in subsampled}:
-            raise ExrError(f"{path}: luminance-chroma (Y, RY, BY) isn't handled; convert it to R, G, B first")
-        raise ExrError(
-            f"{path}: subsampled channels ({ascii(subsampled)[1:-1]}) aren't handled; write them whole"
-        )
-    if _is_tiled(header, bool(flags & _TILED)) and header["tiles"][8] & 0x0F:
-        raise ExrError(f"{path}: mipmaps aren't handled; give the render itself, not a texture made of it")
-
-
-def _check_size(path: Path, stream: BinaryIO, headers: Sequence[_Attributes]) -> None:
-    """Refuse windows that would fill the memory with what so small a file can't hold."""
-    size = os.fstat(stream.fileno()).st_size
-    total = 0
-    for header in headers:
-        x0, y0, x1, y1 = _window(header)
-        if x1 < x0 or y1 < y0:
-            raise _DamageError("its data window has no pixels")
-        total += (x1 - x0 + 1) * (y1 - y0 + 1) * sum(_BYTES[c.kind] for c in _channels(header["channels"]))
-    if total > max(_FREE_BYTES, _MOST_RATIO * size):
-        raise ExrError(f"{path}: {DAMAGED} (it declares {total} bytes of pixels and has {size})")
-
-
-def _check_chunks(stream: BinaryIO, headers: Sequence[_Attributes], *, tiled: bool, multipart: bool) -> None:
-    """Every chunk of pixels that the offset tables name lies in the file, the last one to its end."""
-    size = os.fstat(stream.fileno()).st_size
-    for header, count in [(header, _chunk_count(header, tiled)) for header in headers]:
-        if count is None:
-            return
-        if count * 8 > size - stream.tell():
-            raise _DamageError("it ends before its pixels")
-        offsets = np.frombuffer(stream.read(count * 8), "<u8")
-        if (offsets == 0).any():
-            raise _DamageError(f"{(offsets == 0).sum()} of {count} blocks of pixels are missing")
-        place, last = stream.tell(), int(offsets.max())
-        if last >= size or last + _chunk_size(stream, last, _is_tiled(header, tiled), multipart) > size:
-            raise _DamageError("it ends within its pixels")
-        stream.seek(place)
-
-
-def _chunk_size(stream: BinaryIO, offset: int, tiled: bool, multipart: bool) -> int:
-    """Bytes of the chunk at `offset`, its own header included."""
-    length = 4 * multipart + (20 if tiled else 8)
-    stream.seek(offset + length - 4)
-    packed: int = struct.unpack("<i", stream.read(4))[0]
-    return length + max(packed, 0)
-
-
-def _chunk_count(header: _Attributes, tiled: bool) -> int | None:
-    """How many chunks the part has; None for a compression that isn't known here."""
-    x0, y0, x1, y1 = _window(header)
-    if _is_tiled(header, tiled):
-        width: int
-        height: int
-        width, height = struct.unpack_from("<II", header["tiles"])
-        if not (width and height):
-            raise _DamageError("its tiles have no size")
-        return math.ceil((x1 - x0 + 1) / width) * math.ceil((y1 - y0 + 1) / height)
-    lines = _LINES.get(header["compression"][0])
-    return math.ceil((y1 - y0 + 1) / lines) if lines else None
+def plain(head: Head, window: Window) -> list[Raw]:
+    """The attributes that every file must have, for the channels and the compression of `head`."""
+    box = struct.pack("<4i", *window)
+    return [
+        Raw(b"channels", b"chlist", packed_channels(head.channels)),
+        Raw(b"compression", b"compression", bytes([head.compression])),
+        Raw(b"dataWindow", b"box2i", box),
+        Raw(b"displayWindow", b"box2i", box),
+        Raw(b"lineOrder", b"lineOrder", b"\0"),
+        Raw(b"pixelAspectRatio", b"float", struct.pack("<f", 1)),
+        Raw(b"screenWindowCenter", b"v2f", bytes(8)),
+        Raw(b"screenWindowWidth", b"float", struct.pack("<f", 1)),
+    ]
 
 
 # ---- bytes ----
 
 
-def _is_tiled(header: _Attributes, flag: bool) -> bool:
-    return header["type"].startswith(b"tiled") if "type" in header else flag
+def _flags(path: Path, stream: Readable) -> int:
+    start = stream.read(8)
+    if not start:
+        raise ExrError(f"{path}: the file is empty; render or copy it again")
+    if start[:4] != MAGIC[: len(start)]:
+        raise ExrError(f"{path}: not an OpenEXR file; give an .exr file")
+    if len(start) < 8:
+        raise DamageError("it ends in its header")
+    version: int = struct.unpack("<4xI", start)[0]
+    if version & 0xFF != 2:
+        raise ExrError(f"{path}: EXR version {version & 0xFF} isn't known; write it as version 2")
+    return version
 
 
-def _window(header: _Attributes) -> Window:
-    x0, y0, x1, y1 = struct.unpack("<4i", header["dataWindow"])
-    return x0, y0, x1, y1
+def _head(attributes: Sequence[Raw], flags: int) -> Head:
+    given = {raw.name: raw.value for raw in reversed(attributes)}
+    kind = text(given.get(b"type", b"tiledimage" if flags & TILED else b"scanlineimage"))
+    if flags & DEEP and not flags & MULTIPART:
+        kind = "deepscanline"
+    if kind not in ("scanlineimage", "tiledimage", "deepscanline", "deeptile"):
+        raise DamageError(f"its type is {kind!a}")
+    x0, y0, x1, y1 = placed = window(given[b"dataWindow"])
+    if x1 < x0 or y1 < y0:
+        raise DamageError("its data window has no pixels")
+    if max(abs(edge) for edge in placed) >= 2**30:
+        raise DamageError("its data window lies where no picture is")
+    tiles = _tiles(given[b"tiles"]) if kind in ("tiledimage", "deeptile") else None
+    channels = tuple(_channels(given[b"channels"]))
+    return Head(tuple(attributes), channels, placed, given[b"compression"][0], kind, tiles)
 
 
-def _headers(stream: BinaryIO, *, multipart: bool) -> Iterator[_Attributes]:
-    while header := dict(_attributes(stream)):
+def _tiles(packed: bytes) -> Tiles:
+    width, height, mode = struct.unpack("<IIB", packed)
+    if not (0 < width < 2**30 and 0 < height < 2**30 and mode & 0x0F < 3):
+        raise DamageError("its tiles have no size")
+    return Tiles(width, height, mode & 0x0F, bool(mode >> 4))
+
+
+def _headers(stream: Readable, most: int, *, multipart: bool) -> Iterator[list[Raw]]:
+    while header := list(_attributes(stream, most)):
         yield header
         if not multipart:
             return
 
 
-def _attributes(stream: BinaryIO) -> Iterator[tuple[str, bytes]]:
+def _attributes(stream: Readable, most: int) -> Iterator[Raw]:
     while name := _text(stream):
-        _text(stream)  # its type
-        size = struct.unpack("<i", stream.read(4))[0]
-        if not 0 <= size <= os.fstat(stream.fileno()).st_size:
-            raise _DamageError("a header attribute has no end")
-        yield name.decode(errors="replace"), stream.read(size)
+        kind, length = _text(stream), stream.read(4)
+        size = int.from_bytes(length, "little", signed=True)
+        if len(length) < 4 or not 0 <= size <= most:
+            raise DamageError("a header attribute has no end")
+        value = stream.read(size)
+        if len(value) < size:
+            raise DamageError("it ends in its header")
+        yield Raw(name, kind, value)
 
 
-def _text(stream: BinaryIO, longest: int = 255) -> bytes:
+def _text(stream: Readable, longest: int = 255) -> bytes:
     """Bytes up to the next zero."""
     start = stream.tell()
-    text, zero, _ = stream.read(longest + 1).partition(b"\0")
+    found, zero, _ = stream.read(longest + 1).partition(b"\0")
     if not zero:
-        raise _DamageError("its header has no end")
-    stream.seek(start + len(text) + 1)
-    return text
+        raise DamageError("its header has no end")
+    stream.seek(start + len(found) + 1)
+    return found
 
 
-def _channels(packed: bytes) -> list[_Channel]:
-    """The channel list: name, zero, type, linear, 3 reserved bytes, x and y sampling; no name ends it."""
-    channels = []
+def _channels(packed: bytes) -> Iterator[Channel]:
+    names = [rest.partition(b"\0")[0] for rest in _entries(packed)]
+    encoding = "utf-8" if all(_is_utf8(name) for name in names) else "latin-1"
+    for name, rest in zip(names, _entries(packed), strict=True):
+        kind, linear, x, y = struct.unpack_from("<iB3xii", rest, len(name) + 1)
+        if x < 1 or y < 1:
+            raise DamageError("a channel is sampled nowhere")
+        yield Channel(name.decode(encoding), _TYPES[kind], (x, y), bool(linear))
+    if len(set(names)) < len(names):
+        raise DamageError("two channels have one name")
+
+
+def _entries(packed: bytes) -> Iterator[bytes]:
     while packed and packed[0]:
-        name, _, packed = packed.partition(b"\0")
-        kind, x, y = struct.unpack_from("<i4xii", packed)
-        channels.append(_Channel(name.decode(), _TYPES[kind], (x, y)))
-        packed = packed[16:]
-    return channels
+        yield packed
+        packed = packed[packed.index(b"\0") + 17 :] if b"\0" in packed else b""
+
+
+def _is_utf8(name: bytes) -> bool:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -3,8 +3,12 @@
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from mcdenoise import affinity
+from mcdenoise.encoding import tone_map
 
 
 class Output(NamedTuple):
@@ -15,11 +19,25 @@ class Output(NamedTuple):
         noise: the variance of the input's noise in tones, of a network that predicts it.
         strain: how far its predictions are from what it began with, of one that begins with something good,
             while it is trained.
+        carried: layers and shares of `Riders`, filtered.
     """
 
     estimate: Float[Tensor, "n 3 h w"]
     noise: Float[Tensor, "n 1 h w"] | None = None
     strain: Float[Tensor, ""] | None = None
+    carried: Float[Tensor, "n r h w"] | None = None
+
+
+class Riders(NamedTuple):
+    """What goes through a picture's filter beside it.
+
+    Attributes:
+        layers: radiance, three channels each: the picture's own first, then parts of it.
+        shares: what no surface colors: alpha.
+    """
+
+    layers: Float[Tensor, "n l h w"]
+    shares: Float[Tensor, "n s h w"]
 
 
 class Denoising(nn.Module, ABC):
@@ -51,3 +69,17 @@ class Denoising(nn.Module, ABC):
     def in_full(self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> Output:
         """Denoised radiance, and what else training looks at."""
         return Output(self(color, guides))
+
+    def carry(
+        self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"], riders: Riders
+    ) -> Output:
+        """Denoised radiance, and the riders through one filter that is linear in them: sums stay sums.
+
+        A network without kernels of its own lends its picture to a cross-bilateral filter of two rounds.
+        """
+        estimate = self(color, guides)
+        features = torch.cat([guides[:, : affinity.CHANNELS], tone_map(estimate)], dim=1)
+        carried = torch.cat(riders, dim=1)
+        for step in (1, 2):
+            carried = affinity.smoothed_alike(carried, features, 5, step=step)
+        return Output(estimate, carried=carried)

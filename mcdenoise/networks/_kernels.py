@@ -18,7 +18,7 @@ from torch import Tensor
 from mcdenoise import affinity
 from mcdenoise.encoding import split_guides, tone_map
 from mcdenoise.networks._blocks import apply_kernels, upsample
-from mcdenoise.networks._contract import Denoising, Output
+from mcdenoise.networks._contract import Denoising, Output, Riders
 from mcdenoise.networks._trunk import (
     BLEND,
     DISSENT,
@@ -64,10 +64,11 @@ class Pixels(NamedTuple):
     noise: Float[Tensor, "n 1 h w"]
 
 
-Weighted = Float[Tensor, "n 4 h w"]
+# Radiance times weight, riders times weight, weight.
+Weighted = Float[Tensor, "n c h w"]
 # Filters a picture of any channels by kernels that are known already.
 Apply = Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n c h w"]]
-Filter = Callable[[Weighted, Apply], Float[Tensor, "n 3 h w"]]
+Filter = Callable[[Weighted, Apply], Float[Tensor, "n c h w"]]
 
 
 class KernelPredicting(Denoising):
@@ -100,9 +101,40 @@ class KernelPredicting(Denoising):
         """See `Denoising.forward`."""
         return self.in_full(color, guides).estimate
 
+    def carry(
+        self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"], riders: Riders
+    ) -> Output:
+        """See `Denoising.carry`; the kernels are the picture's."""
+        return self.in_full(color, guides, riders)
+
     @abstractmethod
-    def in_full(self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> Output:
-        """See `Denoising.in_full`."""
+    def in_full(
+        self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"], riders: Riders | None = None
+    ) -> Output:
+        """See `Denoising.in_full` and `carry`."""
+
+
+def ridden(
+    radiance: Float[Tensor, "n 3 h w"], divisor: Float[Tensor, "n 3 h w"], riders: Riders | None
+) -> Float[Tensor, "n c h w"]:
+    """What `reconstruct` filters: radiance that was divided already, layers likewise, shares as they are."""
+    if riders is None:
+        return radiance
+    return torch.cat([radiance, riders.layers / _like(divisor, riders), riders.shares], dim=1)
+
+
+def alighted(
+    filtered: Float[Tensor, "n c h w"], divisor: Float[Tensor, "n 3 h w"], riders: Riders | None
+) -> Float[Tensor, "n r h w"] | None:
+    """The riders in what came of `ridden`, as they were before they were divided."""
+    if riders is None:
+        return None
+    layers, shares = filtered[:, 3:].split([riders.layers.shape[1], riders.shares.shape[1]], dim=1)
+    return torch.cat([layers * _like(divisor, riders), shares], dim=1)
+
+
+def _like(divisor: Float[Tensor, "n 3 h w"], riders: Riders) -> Float[Tensor, "n l h w"]:
+    return divisor.repeat(1, riders.layers.shape[1] // 3, 1, 1)
 
 
 def reflectance(
@@ -125,20 +157,21 @@ class Level(NamedTuple):
 
 
 def reconstruct(
-    radiance: Float[Tensor, "n 3 h w"],
+    radiance: Float[Tensor, "n c h w"],
     guides: Float[Tensor, "n g h w"],
     pixels: Pixels,
     levels: list[Tensor],
     filtered: Filter,
     tone: Callable[[Tensor], Tensor],
-) -> Float[Tensor, "n 3 h w"]:
+) -> Float[Tensor, "n c h w"]:
     """Average radiance down a pyramid by trust, filter each level, join from coarse to fine.
 
     Kernels and upsampling shun pixels whose features differ, as a cross-bilateral filter does: the guides, as
     the network corrects them (noise taken out, edges of shadows put in), and the tone, as far as its noise
     doesn't explain the difference; so a pixel that many samples made clean stays as it is. Where all coarse
     pixels around differ from a fine one, the fine one's own level is all that counts; so it is where that
-    level is of another tone than noise explains. `tone` turns what `filtered` gives into tones.
+    level is of another tone than noise explains. `tone` turns what `filtered` gives into tones. Channels
+    beyond the first three ride along: they are filtered, and nothing is decided by them.
     """
     weight = _within(TRUST, pixels.trust)
     weighted = torch.cat([radiance * weight, weight], dim=1)
@@ -156,7 +189,9 @@ def reconstruct(
         coarse, fine = places.pop(), places[-1]
         above, kinship = _upsampled(result, level[:, UPSAMPLING], fine, coarse, level[:, UPSAMPLING_CARE])
         here = images.pop()
-        dissent = (tone(above) - tone(here)).square().mean(1, keepdim=True) / (fine.noise + affinity.CLEAN)
+        dissent = (tone(above[:, :3]) - tone(here[:, :3])).square().mean(1, keepdim=True) / (
+            fine.noise + affinity.CLEAN
+        )
         heed = _within(DISSENT_RANGE, level[:, DISSENT]) * DISSENT_START
         blend = BLEND_RANGE * torch.tanh(level[:, BLEND] / BLEND_RANGE)
         logit = F.pixel_shuffle(blend, 2) - torch.log(kinship + 1e-4)
@@ -213,7 +248,7 @@ def _finest(
 
 
 def _tone(weighted: Weighted) -> Float[Tensor, "n 3 h w"]:
-    return tone_map(weighted[:, :3] / weighted[:, 3:]).detach()
+    return tone_map(weighted[:, :3] / weighted[:, -1:]).detach()
 
 
 def _filter(logits: Float[Tensor, "n k h w"], place: Level, care: Float[Tensor, "n 4 h w"]) -> Apply:
@@ -283,12 +318,15 @@ def _within(bound: float, value: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c
     return torch.exp(bound * torch.tanh(value / bound))
 
 
-def mean_radiance(weighted: Weighted, apply: Apply) -> Float[Tensor, "n 3 h w"]:
-    """The mean of radiance under kernel times weight; `weighted` is radiance times weight, then weight."""
+def mean_radiance(weighted: Weighted, apply: Apply) -> Float[Tensor, "n c2 h w"]:
+    """The mean of radiance, and of riders, under kernel times weight."""
     total = apply(weighted)
-    return total[:, :3] / total[:, 3:]
+    return total[:, :-1] / total[:, -1:]
 
 
-def mean_tone(weighted: Weighted, apply: Apply) -> Float[Tensor, "n 3 h w"]:
-    """The mean of tone-mapped radiance under the kernel."""
-    return apply(tone_map(weighted[:, :3] / weighted[:, 3:]))
+def mean_tone(weighted: Weighted, apply: Apply) -> Float[Tensor, "n c2 h w"]:
+    """The mean of tone-mapped radiance under the kernel; of riders as `mean_radiance`."""
+    tone = apply(tone_map(weighted[:, :3] / weighted[:, -1:]))
+    if weighted.shape[1] == 4:
+        return tone
+    return torch.cat([tone, mean_radiance(weighted[:, 3:], apply)], dim=1)

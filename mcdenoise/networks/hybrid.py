@@ -7,14 +7,16 @@ from torch import Tensor
 
 from mcdenoise import affinity
 from mcdenoise.encoding import tone_map, tone_unmap
-from mcdenoise.networks._contract import Output
+from mcdenoise.networks._contract import Output, Riders
 from mcdenoise.networks._kernels import (
     KernelPredicting,
     Pixels,
+    alighted,
     brightest_kin,
     mean_tone,
     predicted_noise,
     reflectance,
+    ridden,
     spread,
     strain,
 )
@@ -38,19 +40,23 @@ class Network(KernelPredicting):
 
     extra = 5
 
-    def in_full(self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> Output:
-        """See `Denoising.in_full`."""
+    def in_full(
+        self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"], riders: Riders | None = None
+    ) -> Output:
+        """See `Denoising.in_full` and `carry`."""
         start = spread(color, guides)
         predicted, levels = self.trunk(color, guides, start)
         kernel, *others = predicted.split([TAPS, 1, 1, 3, affinity.CHANNELS, CARES, 1], dim=1)
         trust, share, shift, correction, care, factor = (other.float() for other in others)
         divisor, noise = reflectance(guides, share), predicted_noise(start, factor)
         pixels = Pixels(kernel, trust, correction, care, noise.detach())
-        tone = self.reconstruct(color.clamp(min=0) / divisor, guides, pixels, levels, mean_tone, _as_it_is)
+        radiance = ridden(color.clamp(min=0) / divisor, divisor, riders)
+        tone = self.reconstruct(radiance, guides, pixels, levels, mean_tone, _as_it_is)
         far = strain([shift / SHIFT, correction, care, factor], levels) if self.training else None
         shift = SHIFT * torch.tanh(shift / SHIFT) * pixels.noise / (pixels.noise + SHIFTED)
-        estimate = tone_unmap(tone + shift) * divisor
-        return Output(estimate if self.training else _bounded(estimate, color, guides, noise), noise, far)
+        estimate = tone_unmap(tone[:, :3] + shift) * divisor
+        estimate = estimate if self.training else _bounded(estimate, color, guides, noise)
+        return Output(estimate, noise, far, alighted(tone, divisor, riders))
 
 
 def _bounded(

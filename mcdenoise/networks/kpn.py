@@ -5,13 +5,15 @@ from torch import Tensor
 
 from mcdenoise import affinity
 from mcdenoise.encoding import tone_map
-from mcdenoise.networks._contract import Output
+from mcdenoise.networks._contract import Output, Riders
 from mcdenoise.networks._kernels import (
     KernelPredicting,
     Pixels,
+    alighted,
     mean_radiance,
     predicted_noise,
     reflectance,
+    ridden,
     spread,
     strain,
 )
@@ -27,14 +29,17 @@ class Network(KernelPredicting):
 
     extra = 2
 
-    def in_full(self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> Output:
-        """See `Denoising.in_full`."""
+    def in_full(
+        self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"], riders: Riders | None = None
+    ) -> Output:
+        """See `Denoising.in_full` and `carry`."""
         start = spread(color, guides)
         predicted, levels = self.trunk(color, guides, start)
         kernel, *others = predicted.split([TAPS, 1, 1, affinity.CHANNELS, CARES, 1], dim=1)
         trust, share, correction, care, factor = (other.float() for other in others)
         divisor, noise = reflectance(guides, share), predicted_noise(start, factor)
         pixels = Pixels(kernel, trust, correction, care, noise.detach())
-        radiance = self.reconstruct(color / divisor, guides, pixels, levels, mean_radiance, tone_map)
+        radiance = ridden(color / divisor, divisor, riders)
+        radiance = self.reconstruct(radiance, guides, pixels, levels, mean_radiance, tone_map)
         far = strain([correction, care, factor], levels) if self.training else None
-        return Output(radiance * divisor, noise, far)
+        return Output(radiance[:, :3] * divisor, noise, far, alighted(radiance, divisor, riders))

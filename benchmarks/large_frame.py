@@ -1,0 +1,73 @@
+"""Peak memory of `mcdenoise` on a large frame.
+
+    python -m benchmarks.large_frame --size 7680x4320 [--model NAME|FILE]
+
+The frame has half R, G, B, albedo and normal and float depth, ZIP: ten channels. `reading` is a process that
+only reads it, `denoising` all of it, from start to exit.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import OpenEXR
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser("python -m benchmarks.large_frame", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--size", default="7680x4320", metavar="WxH")
+    parser.add_argument("--model", default="standard", metavar="NAME|FILE")
+    given = parser.parse_args()
+    width, height = map(int, given.size.split("x"))
+    with tempfile.TemporaryDirectory() as folder:
+        frame, out = Path(folder) / "in.exr", Path(folder) / "out.exr"
+        made_up(frame, width, height)
+        code = f"import pathlib; from mcdenoise import exr; exr.read_frame(pathlib.Path({str(frame)!r}))"
+        denoising = ["-m", "mcdenoise", str(frame), "-o", str(out), "--model", given.model, "--quiet"]
+        works = {"reading": ["-c", code], "denoising": denoising}
+        rows = [row(name, *measured([sys.executable, *command])) for name, command in works.items()]
+    pixels = f"{given.size}, {width * height * 22 / 2**30:.2f} GiB of pixels"
+    print("\n".join([f"| {pixels} | peak, GiB | seconds |", "|---|---|---|", *rows]))
+    return 0
+
+
+def made_up(path: Path, width: int, height: int) -> None:
+    """Noise over a ramp, of few values, so that it packs as renders do."""
+    chance = np.random.default_rng(0)
+    ramp = (
+        np.linspace(0.1, 2, width, dtype=np.float32)[None]
+        * np.linspace(0.5, 1, height, dtype=np.float32)[:, None]
+    )
+    names = [*"RGB", "albedo.R", "albedo.G", "albedo.B", "normal.X", "normal.Y", "normal.Z"]
+    channels = {
+        name: (ramp * chance.integers(1, 9, ramp.shape, np.int8)).astype(np.float16) / 8 for name in names
+    }
+    header = {"type": OpenEXR.scanlineimage, "compression": OpenEXR.ZIP_COMPRESSION}
+    OpenEXR.File(header, {**channels, "depth.Z": ramp}).write(str(path))
+
+
+def measured(command: list[str]) -> tuple[float, float]:
+    """Peak memory in GiB and seconds of a process that must succeed."""
+    start = time.perf_counter()
+    child = subprocess.Popen(command)  # noqa: S603 - ours
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise subprocess.CalledProcessError(child.returncode, command)
+    return used.ru_maxrss / 2**20, time.perf_counter() - start
+
+
+def row(name: str, peak: float, seconds: float) -> str:
+    """Of the table."""
+    return f"| {name} | {peak:.2f} | {seconds:.1f} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
