@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from mcdenoise import checkpoint, encoding, layering, tiling
+from mcdenoise import checkpoint, encoding, ensemble, layering, tiling
 from mcdenoise.errors import UsageError
 from mcdenoise.frame import Frame, Layer, Plane
 from mcdenoise.networks._contract import Denoising, Output, Riders
@@ -25,6 +25,7 @@ class Denoiser:
         model: name of a shipped model, or a file.
         device: auto, cpu, cuda or mps.
         tile: side of a tile in pixels; None chooses one by memory.
+        looks: in how many orientations a frame is denoised, then averaged; 1 to 8 (see `ensemble`).
 
     Raises:
         ModelError: there is no such model, or its file is damaged.
@@ -32,12 +33,12 @@ class Denoiser:
     """
 
     def __init__(
-        self, model: str | Path = "standard", *, device: str = "auto", tile: int | None = None
+        self, model: str | Path = "standard", *, device: str = "auto", tile: int | None = None, looks: int = 1
     ) -> None:
         self._device = choose_device(device)
         loaded = checkpoint.load_model(model)
         self._network = loaded.network.to(self._device)
-        self._tile = tile
+        self._tile, self._looks = tile, looks
         self.model_name = loaded.name
         self.card = loaded.card
 
@@ -52,7 +53,7 @@ class Denoiser:
         noted = {**frame.attributes, "mcdenoise.model": self.model_name, "mcdenoise.replaced": 0}
         if strength == 0:
             return Frame(frame.planes, noted, frame.layers)
-        clean = denoise_all(self._network, frame, device=self._device, tile=self._tile, on_tile=on_tile)
+        clean = ensemble.average(self._denoise_once, frame, self._looks, on_tile)
         if strength < 1:
             noisy, _ = _sound(frame)
             clean = replace(
@@ -61,6 +62,9 @@ class Denoiser:
                 layers={n: _blended(noisy.layers[n], p, strength) for n, p in clean.layers.items()},
             )
         return Frame({**frame.planes, "color": clean.color}, {**noted, **clean.attributes}, clean.layers)
+
+    def _denoise_once(self, frame: Frame, on_tile: Callable[[int, int], None] | None) -> Frame:
+        return denoise_all(self._network, frame, device=self._device, tile=self._tile, on_tile=on_tile)
 
 
 def denoise(

@@ -55,6 +55,7 @@ def test_result_says_how_it_was_made(frame: Path, tmp_path: Path) -> None:
         "spp": 8,
         "mcdenoise.version": __version__,
         "mcdenoise.model": "standard",
+        "mcdenoise.quality": "standard",
         "mcdenoise.strength": 0.5,
         "mcdenoise.layers": "color: RGB; albedo: none; normal: none; depth: none",
         "mcdenoise.replaced": 0,

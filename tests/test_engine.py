@@ -164,6 +164,12 @@ def test_tiles_are_counted(model: Path, noisy_frame: MakeFrame) -> None:
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]  # 24 x 32 pixels
 
 
+def test_looks_from_other_sides_change_the_picture(model: Path, noisy_frame: MakeFrame) -> None:
+    one, four = (Denoiser(model, device="cpu", looks=looks)(noisy_frame(1)) for looks in (1, 4))
+    assert not np.array_equal(one.color, four.color)
+    assert one.attributes == four.attributes
+
+
 def test_one_denoiser_serves_frames_of_different_sizes_alike(
     denoiser: Denoiser, noisy_frame: MakeFrame
 ) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mcdenoise import __version__, sequence
 from mcdenoise.commands import _terminal
+from mcdenoise.ensemble import QUALITIES
 from mcdenoise.errors import ExrError, McdenoiseError, NoInputError, UsageError, printable
 from mcdenoise.frame import PLANES, Frame
 
@@ -30,6 +31,7 @@ examples:
   mcdenoise frame.exr -o out.exr --force    names the result, and may overwrite it
   mcdenoise shot.*.exr -o clean/            many frames into a folder: clean/shot_denoised.0001.exr ...
   mcdenoise frame.exr --model mine.safetensors --strength 0.8
+  mcdenoise frame.exr --quality high
   mcdenoise frame.exr --inplace --keep-noisy
   mcdenoise frame.exr --albedo diffcol --normal guides.exr::N --aovs key_light,fill_light
 
@@ -52,6 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("frames", nargs="+", type=Path, metavar="FRAME.exr", help="frames to denoise")
     parser.add_argument("-o", "--output", metavar="FILE|FOLDER", help="where to write (a folder for several)")
     parser.add_argument("--model", default="standard", metavar="NAME|FILE", help="model to use (standard)")
+    parser.add_argument(
+        "--quality",
+        default="standard",
+        choices=tuple(QUALITIES),
+        help="high: four times the work, from four sides, averaged (standard)",
+    )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="(auto)")
     parser.add_argument(
         "--strength", type=_strength, default=1.0, metavar="0..1", help="0 keeps the input (1)"
@@ -201,7 +209,8 @@ def _read(path: Path, wanted: "Wanted") -> "Read":
 def _load(arguments: argparse.Namespace) -> "Denoiser":
     from mcdenoise.engine import Denoiser
 
-    return Denoiser(arguments.model, device=arguments.device, tile=arguments.tile)
+    looks = QUALITIES[arguments.quality]
+    return Denoiser(arguments.model, device=arguments.device, tile=arguments.tile, looks=looks)
 
 
 def _denoise(
@@ -219,6 +228,7 @@ def _denoise(
     made_by = {
         "mcdenoise.version": __version__,
         "mcdenoise.model": denoiser.model_name,
+        "mcdenoise.quality": arguments.quality,
         "mcdenoise.strength": arguments.strength,
         **selection.told(chosen, clean),
         "mcdenoise.seconds": time.perf_counter() - start,

@@ -1,0 +1,67 @@
+"""Geometric self-ensemble: one frame, turned and mirrored, denoised in each orientation and averaged.
+
+A network isn't the same from all sides; the mean of what it makes of them has less of its own errors. Sums of
+layers stay sums, and the mean stays where it was.
+
+Source: Timofte et al. 2016, "Seven Ways to Improve Example-Based Single Image Super Resolution", section 3.5;
+the name is from Lim et al. 2017, EDSR.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mcdenoise.frame import Frame
+
+# How many orientations each quality looks at the frame in, and so how many times the work it is.
+QUALITIES = {"standard": 1, "high": 4}
+# Quarter turns, and whether mirrored first. Rows stay rows in the first four.
+ORIENTATIONS = ((0, False), (0, True), (2, False), (2, True), (1, False), (1, True), (3, False), (3, True))
+
+Progress = Callable[[int, int], None]
+
+
+def average(
+    denoise: Callable[[Frame, Progress | None], Frame], frame: Frame, looks: int, progress: Progress | None
+) -> Frame:
+    """What `denoise` makes of the frame in the first `looks` orientations, each turned back, on average.
+
+    `progress` is told of the parts done and of how many there are in all.
+    """
+    if looks == 1:
+        return denoise(frame, progress)
+    seen = [
+        _turned_back(denoise(_turned(frame, *how), _shifted(progress, number, looks)), *how)
+        for number, how in enumerate(ORIENTATIONS[:looks])
+    ]
+    layers = {name: _mean([one.layers[name] for one in seen]) for name in seen[0].layers}
+    return Frame({"color": _mean([one.color for one in seen])}, seen[0].attributes, layers)
+
+
+def _turned(frame: Frame, turns: int, is_mirrored: bool) -> Frame:
+    return _each(frame, lambda plane: np.rot90(plane[:, ::-1] if is_mirrored else plane, turns))
+
+
+def _turned_back(frame: Frame, turns: int, is_mirrored: bool) -> Frame:
+    return _each(
+        frame, lambda plane: np.rot90(plane, -turns)[:, ::-1] if is_mirrored else np.rot90(plane, -turns)
+    )
+
+
+def _each(frame: Frame, change: Callable[[np.ndarray], np.ndarray]) -> Frame:
+    """Planes and layers alike. Normals needn't turn: networks learn from any basis."""
+    planes, layers = (
+        {name: np.ascontiguousarray(change(plane)) for name, plane in parts.items()}
+        for parts in (frame.planes, frame.layers)
+    )
+    return Frame(planes, frame.attributes, layers)
+
+
+def _mean(planes: list[np.ndarray]) -> np.ndarray:
+    return np.asarray(np.mean(planes, axis=0, dtype=np.float32))
+
+
+def _shifted(progress: Progress | None, number: int, looks: int) -> Progress | None:
+    if not progress:
+        return None
+    return lambda done, parts: progress(number * parts + done, looks * parts)
