@@ -15,10 +15,10 @@ class Denoiser:
     """Halves the color; a value that is no radiance becomes zero, and its pixel is counted."""
 
     def __init__(
-        self, model: str | Path = "standard", *, device: str = "auto", tile: int | None = None
+        self, model: str | Path = "standard", *, device: str = "auto", tile: int | None = None, looks: int = 1
     ) -> None:
         self.model_name = Path(model).stem
-        self.device, self.tile = device, tile
+        self.device, self.tile, self.looks = device, tile, looks
 
     def __call__(
         self, frame: Frame, *, strength: float = 1.0, on_tile: Callable[[int, int], None] | None = None
