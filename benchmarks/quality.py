@@ -2,23 +2,24 @@
 
     python -m benchmarks.quality VALIDATION_DIR --model mcdenoise/weights/standard.safetensors
 
-Every frame is denoised from the mean of both halves, by us and by OIDN in its three settings, in one run.
-Writes OUT/quality.md, OUT/quality.json and OUT/NAME.png (noisy | OIDN best | ours | reference).
+Every frame is denoised from the mean of both halves, by us in each quality and by OIDN in its three settings,
+in one run. Writes OUT/quality.md, OUT/quality.json, OUT/NAME.png (noisy | OIDN best | ours | reference) and
+OUT/quality.html, a page to compare all of them in any zoom.
 """
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks import origin, peers, pictures, report, validation
+from benchmarks import origin, page, peers, pictures, report, validation
 from benchmarks.report import Result, Scored
 from benchmarks.validation import Case
-from mcdenoise import exr, metrics
+from mcdenoise import ensemble, exr, metrics
 from mcdenoise.errors import McdenoiseError, NoInputError
 from mcdenoise.frame import Frame
 from mcdenoise.metrics import Image
@@ -33,9 +34,10 @@ def main() -> int:
         where = origin.here("benchmarks.quality", arguments.model)
         found, remarks = validation.cases(arguments.folder)
         chosen = choose(found, arguments.frames)
-        denoise = _denoiser(arguments.model, arguments.device)
-        results = list(measure_all(tqdm(chosen, unit="frame"), denoise, pictures_to=arguments.out))
+        denoisers = _denoisers(arguments.model, arguments.device)
+        results = list(measure_all(tqdm(chosen, unit="frame"), denoisers, pictures_to=arguments.out))
         report.write(arguments.out, results, remarks, where)
+        page.write(arguments.out, results, where)
     except McdenoiseError as error:
         print(f"benchmarks.quality: {error}", file=sys.stderr)
         return error.exit_code
@@ -56,19 +58,21 @@ def choose(cases: list[Case], patterns: list[str] | None) -> list[Case]:
     return chosen
 
 
-def measure_all(cases: Iterable[Case], denoise: Denoise, *, pictures_to: Path) -> Iterator[Result]:
-    """Measure each case, and write its picture, one after the other."""
+def measure_all(
+    cases: Iterable[Case], denoisers: Mapping[str, Denoise], *, pictures_to: Path
+) -> Iterator[Result]:
+    """Measure each case, and write its pictures, one after the other; `ours` is among the denoisers."""
     for case in cases:
         frame = validation.mean_frame(case.pair)
         halves = exr.read_frame(case.reference.first).color, exr.read_frame(case.reference.second).color
-        images = {"noisy": frame.color, "ours": denoise(frame).color}
+        images = {"noisy": frame.color, **{name: run(frame).color for name, run in denoisers.items()}}
         images |= {f"OIDN {name}": run(frame) for name, run in peers.modes(frame).items()}
         result = Result(case, {name: score(image, *halves) for name, image in images.items()})
         shown = {"noisy": "noisy", result.best_oidn: result.best_oidn, "ours": "ours"}
         strip = {label: images[name] for label, name in shown.items()}
-        pictures.write(
-            pictures_to / f"{case.name}.png", strip, reference=(halves[0] + halves[1]) / np.float32(2)
-        )
+        reference = (halves[0] + halves[1]) / np.float32(2)
+        pictures.write(pictures_to / f"{case.name}.png", strip, reference=reference)
+        page.save_pictures(pictures_to, case.name, images, reference=reference)
         yield result
 
 
@@ -94,11 +98,14 @@ def flip(image: Image, reference: Image) -> float:
     return float(mean)
 
 
-def _denoiser(model: Path, device: str) -> Denoise:
+def _denoisers(model: Path, device: str) -> dict[str, Denoise]:
+    """Ours in each quality: `ours`, `ours high`."""
     from mcdenoise import Denoiser
 
-    denoiser: Denoise = Denoiser(model, device=device)
-    return denoiser
+    return {
+        "ours" if quality == "standard" else f"ours {quality}": Denoiser(model, device=device, looks=looks)
+        for quality, looks in ensemble.QUALITIES.items()
+    }
 
 
 def _arguments() -> argparse.Namespace:

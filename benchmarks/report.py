@@ -22,7 +22,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Result:
-    """One frame, measured for each method: 'noisy', 'ours' and 'OIDN ...'."""
+    """One frame, measured for each method: 'noisy', 'ours', maybe 'ours high', and 'OIDN ...'."""
 
     case: Case
     methods: Mapping[str, Scored]
@@ -37,9 +37,12 @@ class Result:
         """The relMSE of a method; 'OIDN' is its best setting."""
         return self.methods[self.best_oidn if method == "OIDN" else method].scores.relmse
 
-    def ratio(self, peer: str) -> float | None:
-        """relMSE of ours over that of `peer`; None where one is broken or below the reference's noise."""
-        ours, theirs = self.relmse("ours"), self.relmse(peer)
+    def ratio(self, peer: str, method: str = "ours") -> float | None:
+        """relMSE of ours over that of `peer`; None where one is broken, missing, or below the reference's
+        noise."""
+        if method not in self.methods:
+            return None
+        ours, theirs = self.relmse(method), self.relmse(peer)
         return ours / theirs if ours > 0 and theirs > 0 else None
 
 
@@ -51,6 +54,7 @@ class Summary:
     frames: int
     to_noisy: float | None
     to_oidn: float | None
+    high_to_oidn: float | None
     worst: str
     worst_to_oidn: float | None
     energy_off: float | None
@@ -115,6 +119,7 @@ def _summary(group: str, results: list[Result]) -> Summary:
         frames=len(results),
         to_noisy=_mean_ratio(r.ratio("noisy") for r in results),
         to_oidn=_mean_ratio(ratios.values()),
+        high_to_oidn=_mean_ratio(r.ratio("OIDN", "ours high") for r in results),
         worst=worst,
         worst_to_oidn=known.get(worst),
         energy_off=_finite(max(abs(r.methods["ours"].scores.energy - 1) for r in results)),
@@ -128,12 +133,14 @@ def _mean_ratio(ratios: Iterable[float | None]) -> float | None:
 
 
 def _summary_table(summaries: list[Summary]) -> list[str]:
-    rows = ["| group | frames | ours / noisy | ours / OIDN | worst frame to OIDN | its ratio | energy off |",
-            "|---|---|---|---|---|---|---|"]  # fmt: skip
+    columns = ["group", "frames", "ours / noisy", "ours / OIDN", "ours high / OIDN", "worst frame to OIDN",
+               "its ratio", "energy off"]  # fmt: skip
+    rows = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for s in summaries:
         frames = f"{s.frames}" + (f" ({s.without_ratio} without a ratio)" if s.without_ratio else "")
-        rows.append(f"| {s.group} | {frames} | {_ratio(s.to_noisy)} | {_ratio(s.to_oidn)} | {s.worst} |"
-                    f" {_ratio(s.worst_to_oidn)} | {_ratio(s.energy_off)} |")  # fmt: skip
+        ratios = [_ratio(value) for value in (s.to_noisy, s.to_oidn, s.high_to_oidn)]
+        cells = [s.group, frames, *ratios, s.worst, _ratio(s.worst_to_oidn), _ratio(s.energy_off)]
+        rows.append(f"| {' | '.join(cells)} |")
     return rows
 
 

@@ -1,14 +1,16 @@
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("pyoidn")  # mcdenoise[bench]
 
-from benchmarks import origin, peers, pictures, quality, report, validation
+from benchmarks import origin, page, peers, pictures, quality, report, validation
 from mcdenoise import exr
 from mcdenoise.errors import McdenoiseError, NoInputError
 from mcdenoise.frame import Frame
@@ -116,7 +118,7 @@ def test_clean_picture_wins_over_noise_and_oidn_and_the_report_says_so(
     clean = noisy_frame(0, size=SIZE, sigma=0)
     # A little off, for the exact picture can come out below zero against two noisy halves.
     ours = replace(clean, planes={**clean.planes, "color": clean.color * np.float32(1.02)})
-    results = list(quality.measure_all(cases, lambda _: ours, pictures_to=folder / "out"))
+    results = list(quality.measure_all(cases, {"ours": lambda _: ours}, pictures_to=folder / "out"))
     report.write(folder / "out", results, remarks, origin.here("benchmarks.quality", Path(__file__)))
     told = json.loads((folder / "out" / "quality.json").read_text())
     everything = told["summary"][0]
@@ -129,12 +131,35 @@ def test_clean_picture_wins_over_noise_and_oidn_and_the_report_says_so(
         "noisy", "ours", "OIDN color only", "OIDN noisy guides", "OIDN clean guides",
     }  # fmt: skip
     assert told["origin"]["revision"] != "unknown"
-    page = (folder / "out" / "quality.md").read_text()
-    assert page.count("| ball.v000.4spp.box |") == 6  # five methods, and the worst of its groups
+    text = (folder / "out" / "quality.md").read_text()
+    assert text.count("| ball.v000.4spp.box |") == 6  # five methods, and the worst of its groups
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    with Image.open(path) as picture:
+        return picture.size
+
+
+def test_page_shows_every_method_and_the_reference_in_pictures_that_are_there(
+    folder: Path, noisy_frame: Callable[..., Frame]
+) -> None:
+    clean, out = noisy_frame(0, size=SIZE, sigma=0), folder / "out"
+    denoisers = {"ours": lambda _: clean, "ours high": lambda f: f}
+    results = list(quality.measure_all(validation.cases(folder)[0], denoisers, pictures_to=out))
+    page.write(out, results, origin.here("benchmarks.quality", Path(__file__)))
+    text = (out / "quality.html").read_text(encoding="utf-8")
+    assert "http" not in text  # nothing is loaded from elsewhere
+    frames = json.loads(re.search(r'type="application/json">(.*?)</script>', text, re.DOTALL)[1])  # type: ignore[index]
+    assert [frame["name"] for frame in frames] == ["ball.v000.16spp.box", "ball.v000.4spp.box"]
+    for frame in frames:
+        assert {"noisy", "ours", "ours high", "reference", frame["best_oidn"]} <= set(frame["pictures"])
+        assert all(size_of(out / path) == SIZE[::-1] for path in frame["pictures"].values())
+        assert [len(row) for row in frame["rows"]] == [1 + len(frame["metrics"])] * 6
+    assert report.summarize(results)[0].high_to_oidn is not None
 
 
 def test_best_setting_of_oidn_is_the_one_with_least_relmse(folder: Path) -> None:
-    result = next(quality.measure_all(validation.cases(folder)[0], lambda f: f, pictures_to=folder))
+    result = next(quality.measure_all(validation.cases(folder)[0], {"ours": lambda f: f}, pictures_to=folder))
     modes = {name: scored.scores.relmse for name, scored in result.methods.items() if "OIDN" in name}
     assert result.relmse("OIDN") == min(modes.values())
 
@@ -143,7 +168,9 @@ def test_denoiser_that_breaks_a_frame_is_reported_and_not_averaged_away(folder: 
     def broken(frame: Frame) -> Frame:
         return replace(frame, planes={**frame.planes, "color": np.full_like(frame.color, np.nan)})
 
-    results = list(quality.measure_all(validation.cases(folder)[0], broken, pictures_to=folder / "out"))
+    results = list(
+        quality.measure_all(validation.cases(folder)[0], {"ours": broken}, pictures_to=folder / "out")
+    )
     summary = report.summarize(results)[0]
     assert summary.without_ratio == 2
     assert summary.to_oidn is None
