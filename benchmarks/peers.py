@@ -29,6 +29,12 @@ def color_only(frame: Frame, *, quality: str = "high") -> Image:
     return _run("color", {"color": frame.color}, quality=quality, hdr=True)
 
 
+def with_albedo(frame: Frame, *, quality: str = "high") -> Image:
+    """Color and albedo as they were rendered."""
+    given = {name: frame.planes[name] for name in ("color", "albedo")}
+    return _run("with albedo", given, quality=quality, hdr=True)
+
+
 def noisy_guides(frame: Frame, *, quality: str = "high") -> Image:
     """Albedo and normal as they were rendered."""
     return _run("noisy guides", _guided(frame), quality=quality, hdr=True)

@@ -34,8 +34,8 @@ def main() -> int:
         where = origin.here("benchmarks.quality", arguments.model)
         found, remarks = validation.cases(arguments.folder)
         chosen = choose(found, arguments.frames)
-        denoisers = _denoisers(arguments.model, arguments.device)
-        results = list(measure_all(tqdm(chosen, unit="frame"), denoisers, pictures_to=arguments.out))
+        ours = denoisers(arguments.model, arguments.device)
+        results = list(measure_all(tqdm(chosen, unit="frame"), ours, pictures_to=arguments.out))
         report.write(arguments.out, results, remarks, where)
         page.write(arguments.out, results, where)
     except McdenoiseError as error:
@@ -98,7 +98,7 @@ def flip(image: Image, reference: Image) -> float:
     return float(mean)
 
 
-def _denoisers(model: Path, device: str) -> dict[str, Denoise]:
+def denoisers(model: Path, device: str) -> dict[str, Denoise]:
     """Ours in each quality: `ours`, `ours high`."""
     from mcdenoise import Denoiser
 
