@@ -46,7 +46,7 @@ class Cut:
     batch: int
     seed: int
     # The chance that a guide is hidden, so that one model serves frames with any subset of guides.
-    guide_dropout: float = 0.1
+    guide_dropout: float = 0.2
     # The chance that guides are the same all over a part of a crop.
     guide_blindness: float = 0.25
     # Exposure is varied by up to so many stops up and down.

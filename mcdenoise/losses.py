@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -19,6 +20,8 @@ Image = Float[Tensor, "n c h w"]
 EPSILON = 0.01
 # Relative variance beyond which pixels count no less.
 MOST_NOISE = 20.0
+# Pixels on a side over which light is summed up.
+SQUARE = 32
 # How many times too bright an estimate can be before its cost grows no faster.
 MOST_CAUTION = 30.0
 
@@ -101,6 +104,16 @@ def caution(
         smooth = torch.where(witness.isnan(), smooth, seen)
     weight = (bright / (tone_unmap(smooth) + EPSILON)).clamp(1, MOST_CAUTION).square()
     return weight / weight.mean((1, 2, 3), keepdim=True)
+
+
+def of_means(estimate: Image, target: Image) -> Float[Tensor, ""]:
+    """`relative_l2` of the means over squares of `SQUARE` pixels, unweighted: no light is lost on the whole.
+
+    Weights make a network in doubt favour the darker of what a pixel may be; noise of the target is small in
+    such means, and what they should be needs no weights.
+    """
+    pooled = (F.avg_pool2d(part, SQUARE, stride=SQUARE // 2) for part in (estimate, target))
+    return relative_l2(*pooled).mean()
 
 
 def of_noise(

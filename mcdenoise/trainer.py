@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 VALIDATION_PAIRS = 24
 # How much what a network says of the noise counts beside what it makes of the picture.
 NOISE_WEIGHT = 1.0
+# How much the means over squares of pixels count.
+MEANS_WEIGHT = 15.0
 # So that what is bounded doesn't run against its bounds, where nothing is learned any more.
 STRAIN_WEIGHT = 0.05
 
@@ -171,7 +173,7 @@ def update(
     witness = batch.witness.to(device)
     weight = losses.certainty(known, ratio) * losses.caution(estimate, color, guides, known, witness)
     value = loss(estimate, target, weight)
-    beside = value.new_zeros(())
+    beside = MEANS_WEIGHT * losses.of_means(estimate, target)
     if output.noise is not None:
         beside = beside + NOISE_WEIGHT * losses.of_noise(output.noise, color, target, ratio)
     if output.strain is not None:

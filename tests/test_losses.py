@@ -1,5 +1,6 @@
 """Losses: what constant each draws a network to when its targets are noisy."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -166,6 +167,21 @@ def test_leak_over_an_edge_that_no_guide_shows_counts_more_where_the_input_is_kn
     leaks = [float(weight[0, 0, 16, 5] / weight[0, 0, 4, 5]) for weight in (sure, unsure)]
     assert leaks[0] == pytest.approx(900, rel=0.01)
     assert leaks[1] < 30
+
+
+def test_means_over_squares_ask_for_the_light_on_the_whole_and_for_no_more() -> None:
+    chance = torch.Generator().manual_seed(5)
+    target = torch.exp(torch.randn((1, 3, 96, 96), generator=chance) - 0.5)
+    level = torch.ones(1, 3, 1, 1, requires_grad=True)
+    least = min(
+        np.linspace(0.7, 1.3, 61), key=lambda c: float(losses.of_means(c * torch.ones_like(target), target))
+    )
+    assert least == pytest.approx(float(target.mean()), abs=0.03)
+    losses.of_means(0.9 * level * torch.ones_like(target), target).backward()
+    assert level.grad is not None
+    assert bool((level.grad < 0).all())  # too dark: up with it
+    kept = target.mean((2, 3), keepdim=True).expand_as(target)
+    assert float(losses.of_means(kept, target)) < 0.1 * float(losses.of_means(0.8 * kept, target))
 
 
 @pytest.mark.parametrize("samples", [1.0, 4.0])
