@@ -51,7 +51,7 @@ pairs: .venv/dev-installed ## render what the shipped model learns from, into PA
 	-$(BIN)/mcdenoise render $(TRAINING:%=$(ASSETS)/scenes/%/scene_m3.xml) -o $(PAIRS) $(TRAINING_VIEWS) --views 60 --changed-share 0.7
 	$(BIN)/mcdenoise render --procedural 125 --environments $(ASSETS)/hdri -o $(PAIRS) $(TRAINING_VIEWS) --views 8
 
-train-standard: .venv/dev-installed ## train the shipped model from PAIRS=pairs/train (an hour), go on if stopped
+train-standard: .venv/dev-installed ## train the shipped model from PAIRS=pairs/train (hours), go on if stopped
 	@mkdir -p $(OUT)
 	$(BIN)/mcdenoise train $(PAIRS) -o $(OUT)/standard.safetensors --config mcdenoise/weights/standard.toml
 
