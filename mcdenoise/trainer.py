@@ -31,7 +31,7 @@ VALIDATION_PAIRS = 24
 # How much what a network says of the noise counts beside what it makes of the picture.
 NOISE_WEIGHT = 1.0
 # How much the means over squares of pixels count.
-MEANS_WEIGHT = 15.0
+MEANS_WEIGHT = 8.0
 # So that what is bounded doesn't run against its bounds, where nothing is learned any more.
 STRAIN_WEIGHT = 0.05
 

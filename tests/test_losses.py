@@ -184,6 +184,16 @@ def test_means_over_squares_ask_for_the_light_on_the_whole_and_for_no_more() -> 
     assert float(losses.of_means(kept, target)) < 0.1 * float(losses.of_means(0.8 * kept, target))
 
 
+def test_light_that_is_missing_is_asked_of_surfaces_and_not_of_fireflies() -> None:
+    estimate = torch.ones(1, 3, 64, 64)
+    estimate[..., 20, 20] = 50.0
+    estimate.requires_grad_()
+    losses.of_means(estimate, torch.full((1, 3, 64, 64), 1.5)).backward()
+    assert estimate.grad is not None
+    # Steps are relative to what is there: the firefly would grow 50 times as fast.
+    assert abs(float(50 * estimate.grad[0, 0, 20, 20])) < 0.2 * abs(float(estimate.grad[0, 0, 40, 40]))
+
+
 @pytest.mark.parametrize("samples", [1.0, 4.0])
 def test_best_of_constants_for_the_noise_is_its_variance_in_tones(samples: float) -> None:
     chance = torch.Generator().manual_seed(3)
