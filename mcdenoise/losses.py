@@ -67,11 +67,13 @@ def certainty(
     The variance of a pixel's gradient grows with that of its target; noise and fireflies would drown what is
     to be learned from clean pixels: that they stay as they are. `noise` is the variance of the input in
     tones, told from the input alone, so that there is no bias; the target's is `target_noise` times as large.
+    Of 3x3 pixels the quietest counts: an outlier of the input isn't one of the target.
 
     Down to `MOST_NOISE`, since noise is to be learned from too.
 
     Source: weights by inverse variance, Gauss and Markov's; variance of a log-normal from its logarithm's.
     """
+    noise = -F.max_pool2d(-noise, 3, stride=1, padding=1)
     relative = torch.expm1(25 * noise).clamp(max=MOST_NOISE)  # a tone is a fifth of a logarithm
     return 1 / (1 + 10 * relative * target_noise)
 
