@@ -3,6 +3,7 @@
 Source: cross-bilateral weights as in Rousselle et al. 2013 and Bitterli et al. 2016 (NFOR).
 """
 
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -93,6 +94,12 @@ def brightest_kin(
             is_kin = (strangeness(near, seen, strength) < KIN)[:, None]
             brightest = torch.where(is_kin, torch.maximum(brightest, value), brightest)
     return brightest
+
+
+def brightest_neighbour(level: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
+    """The largest level of the eight pixels around, the pixel itself not among them."""
+    around = shifted(level, 3)
+    return reduce(torch.maximum, around[:4] + around[5:])
 
 
 class Kin(NamedTuple):

@@ -103,6 +103,24 @@ def test_items_of_a_batch_do_not_see_each_other(name: str) -> None:
     torch.testing.assert_close(both[1:], network(*other), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("variance", "kept"), [(0.0, 1.0), (1e-5, 1.0), (0.02, 0.1)])
+def test_lone_bright_pixel_is_a_firefly_among_noise_and_a_highlight_where_all_is_clean(
+    variance: float, kept: float
+) -> None:
+    estimate = torch.full((1, 3, 16, 16), 0.2)
+    estimate[..., 8, 8] = torch.tensor([30.0, 20.0, 10.0])
+    estimate[..., 2:4, 2:4] = 30.0  # no lone pixel
+    noise = torch.full((1, 1, 16, 16), variance)
+    noise[..., 8, 8] = 1.0  # the network's own opinion of that pixel
+    result = hybrid.without_fireflies(estimate, noise)
+    share = result[0, :, 8, 8] / estimate[0, :, 8, 8]
+    assert float(share[0]) <= kept
+    assert float(share[0]) == kept or kept < 1
+    torch.testing.assert_close(share, share[:1].expand(3))  # its colour stays
+    result[..., 8, 8] = estimate[..., 8, 8]
+    torch.testing.assert_close(result, estimate)
+
+
 @every_network
 def test_every_weight_learns(name: str) -> None:
     network = small.network(name)
@@ -117,9 +135,10 @@ def test_network_computes_the_same_while_it_learns_and_while_it_runs(name: str) 
     color, guides = small.inputs(32, 48)
     output = network.train().in_full(color, guides)
     learning = output.estimate
-    if name == "hybrid":  # whose bound is for use, and in the way while it learns
+    if name == "hybrid":  # whose bounds are for use, and in the way while it learns
         assert output.noise is not None
-        learning = hybrid._bounded(learning, color, guides, output.noise)
+        learning = hybrid.bounded(learning, color, guides, output.noise)
+        learning = hybrid.without_fireflies(learning, output.noise)
     with torch.inference_mode():
         running = network.eval()(color, guides)
     torch.testing.assert_close(learning, running, rtol=1e-3, atol=1e-4)

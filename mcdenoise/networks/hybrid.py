@@ -26,6 +26,9 @@ from mcdenoise.networks._trunk import CARES, TAPS
 SHIFT = 0.15
 # Pixels, on a side, among which the least noise is sought.
 AROUND = 9
+# Tones by which a pixel may outshine all its neighbours, times the variance of the noise around: where all is
+# clean it is a highlight.
+HIGHLIGHT, TINY = 1e-3, 1e-9
 # Variance of tones at which half of the shift is left: without noise there is no bias to make up for.
 SHIFTED = 0.002
 
@@ -55,11 +58,12 @@ class Network(KernelPredicting):
         far = strain([shift / SHIFT, correction, care, factor], levels) if self.training else None
         shift = SHIFT * torch.tanh(shift / SHIFT) * pixels.noise / (pixels.noise + SHIFTED)
         estimate = tone_unmap(tone[:, :3] + shift) * divisor
-        estimate = estimate if self.training else _bounded(estimate, color, guides, noise)
+        if not self.training:
+            estimate = without_fireflies(bounded(estimate, color, guides, noise), noise)
         return Output(estimate, noise, far, alighted(tone, divisor, riders))
 
 
-def _bounded(
+def bounded(
     estimate: Float[Tensor, "n 3 h w"],
     color: Float[Tensor, "n 3 h w"],
     guides: Float[Tensor, "n g h w"],
@@ -68,9 +72,27 @@ def _bounded(
     """Not brighter than the brightest of its kin in the input by more than a deviation of the least noise
     around: a mean is seldom above the largest of many samples, leaked light is; and where all is noisy, few
     kin prove little (docs/decisions/0008)."""
-    least = -F.max_pool2d(-noise, AROUND, stride=1, padding=AROUND // 2)
     brightest = brightest_kin(color.amax(1, keepdim=True), guides)
-    limit = tone_unmap(tone_map(brightest) + least.sqrt())
+    limit = tone_unmap(tone_map(brightest) + _least(noise, AROUND).sqrt())
+    return _dimmed(estimate, limit)
+
+
+def without_fireflies(
+    estimate: Float[Tensor, "n 3 h w"], noise: Float[Tensor, "n 1 h w"]
+) -> Float[Tensor, "n 3 h w"]:
+    """No pixel outshines all its neighbours by more than a deviation of the noise around, and `HIGHLIGHT`
+    over its variance (docs/decisions/0011)."""
+    quiet = _least(noise, 3)
+    around = tone_map(affinity.brightest_neighbour(estimate.amax(1, keepdim=True)))
+    return _dimmed(estimate, tone_unmap(around + quiet.sqrt() + HIGHLIGHT / (quiet + TINY)))
+
+
+def _least(noise: Float[Tensor, "n 1 h w"], size: int) -> Float[Tensor, "n 1 h w"]:
+    return -F.max_pool2d(-noise, size, stride=1, padding=size // 2)
+
+
+def _dimmed(estimate: Float[Tensor, "n 3 h w"], limit: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 3 h w"]:
+    """All channels alike, so that the largest is within the limit."""
     return estimate * (limit / estimate.amax(1, keepdim=True).clamp(min=1e-9)).clamp(max=1)
 
 
