@@ -33,9 +33,9 @@ class Denoiser:
     def __init__(
         self, model: str | Path = "standard", *, device: str = "auto", tile: int | None = None
     ) -> None:
-        self._device = choose_device(device)
+        self.device = choose_device(device)
         loaded = checkpoint.load_model(model)
-        self._network = loaded.network.to(self._device)
+        self._network = loaded.network.to(self.device)
         self._tile = tile
         self.model_name = loaded.name
         self.card = loaded.card
@@ -52,7 +52,7 @@ class Denoiser:
             color, replaced = frame.color, 0
         else:
             color, replaced = denoise(
-                self._network, frame, device=self._device, tile=self._tile, on_tile=on_tile
+                self._network, frame, device=self.device, tile=self._tile, on_tile=on_tile
             )
         if 0 < strength < 1:
             noisy, _ = encoding.finite(frame.color)
