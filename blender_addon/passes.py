@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The render result's passes, out into a file and back into a render slot; settings stay as the user has them."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .worker import exr_file
+from .worker.errors import WorkError
+
+RESULT = "Render Result"
+# Reading order of channels, whatever a file's.
+LETTERS = "RGBAXYZWUVrgba"
+# Set in this order, since each limits what the next can be.
+_FORMAT = ("media_type", "file_format", "color_mode", "color_depth")
+
+loading = False
+
+
+@contextlib.contextmanager
+def kept(*owners: Any) -> Iterator[None]:
+    """Gives back every setting of these, whatever happens in between."""
+    before = [(owner, {name: getattr(owner, name) for name in _settings(owner)}) for owner in owners]
+    try:
+        yield
+    finally:
+        for owner, values in before:
+            for name in sorted(values, key=lambda n: (n not in _FORMAT, _FORMAT.index(n) if n in _FORMAT else 0)):
+                if getattr(owner, name) != values[name]:
+                    setattr(owner, name, values[name])
+
+
+def _settings(owner: Any) -> list[str]:
+    properties = owner.bl_rna.properties
+    return [p.identifier for p in properties if not p.is_readonly and p.type in ("BOOLEAN", "INT", "FLOAT", "STRING", "ENUM")
+            and not getattr(p, "is_array", False)]  # fmt: skip
+
+
+def save(scene: bpy.types.Scene, path: Path) -> None:
+    """All passes of the render in the active slot.
+
+    Raises:
+        WorkError: nothing was rendered.
+    """
+    result = bpy.data.images.get(RESULT)
+    settings = scene.render.image_settings
+    with kept(settings):
+        choose_multilayer(settings)
+        settings.color_depth, settings.exr_codec = "32", "ZIP"
+        try:
+            if result is None:
+                raise RuntimeError("no render")
+            result.save_render(str(path), scene=scene)
+        except RuntimeError as error:
+            raise WorkError("There is no render to denoise; press F12 first") from error
+    if not path.is_file():
+        raise WorkError("There is no render to denoise; press F12 first")
+
+
+def choose_multilayer(settings: bpy.types.ImageFormatSettings) -> None:
+    """Blender 5 wants to know first that it isn't a plain image."""
+    if hasattr(settings, "media_type"):
+        settings.media_type = "MULTI_LAYER_IMAGE"
+    settings.file_format = "OPEN_EXR_MULTILAYER"
+
+
+def into_slot(scene: bpy.types.Scene, path: Path) -> None:
+    """Into the next render slot, which becomes the active one: J goes back and forth."""
+    global loading
+    parts = exr_file.read(path)
+    height, width = parts[0].size
+    _Loader.path, _Loader.passes, _Loader.size = str(path), _passes(parts), (width, height)
+    slots = bpy.data.images[RESULT].render_slots
+    before = slots.active_index
+    if len(slots) < 2:
+        slots.new()
+    bpy.utils.register_class(_Loader)
+    loading = True
+    try:
+        with kept(scene.render):
+            scene.render.engine = _Loader.bl_idname
+            if not scene.render.use_crop_to_border:
+                scene.render.use_border = False  # the file holds what is outside too
+            slots.active_index = (before + 1) % len(slots)
+            bpy.ops.render.render(scene=scene.name)
+    finally:
+        loading = False
+        bpy.utils.unregister_class(_Loader)
+    if _Loader.failed:
+        slots.active_index = before
+        raise WorkError(f"{path}: Blender can't load it: {_Loader.failed}; choose Image as the result")
+
+
+def into_image(path: Path, name: str) -> bpy.types.Image:
+    """Into an image of its own, packed, seen as a render is."""
+    image = bpy.data.images.load(str(path))
+    image.name, image.use_view_as_render = name, True
+    image.pack()
+    return image
+
+
+def _passes(parts: list[exr_file.Part]) -> dict[str, dict[str, str]]:
+    """Of each layer, the letters of each pass."""
+    found: dict[str, dict[str, str]] = {}
+    for channel in (channel for part in parts for channel in part.channels):
+        if match := re.fullmatch(r"(?:(.+)\.)?([^.]+?)(?:\.(?:left|right))?\.([^.]+)", channel):
+            of_layer = found.setdefault(match[1] or "", {})
+            of_layer[match[2]] = "".join(sorted({*of_layer.get(match[2], ""), match[3]}, key=LETTERS.find))
+    return found
+
+
+class _Loader(bpy.types.RenderEngine):
+    """Renders nothing: reads a file into the result. There only while it does."""
+
+    bl_idname = "MCDENOISE_LOADER"
+    bl_label = "mcdenoise result"
+    bl_use_preview = False
+    path, failed = "", ""
+    size = 0, 0
+    passes: dict[str, dict[str, str]] = {}  # noqa: RUF012 - Blender makes the instances
+
+    def render(self, depsgraph: bpy.types.Depsgraph) -> None:
+        """Called for each view layer."""
+        layer = depsgraph.view_layer.name
+        type(self).failed = ""
+        for name, letters in self.passes.get(layer, self.passes.get("", {})).items():
+            if name != "Combined":
+                self.add_pass(name, len(letters), letters, layer=layer)
+        views = [view.name for view in depsgraph.scene.render.views if view.use] if depsgraph.scene.render.use_multiview else [""]
+        for view in views:
+            result = self.begin_result(0, 0, *self.size, layer=layer, view=view)
+            try:
+                result.load_from_file(self.path)
+            except RuntimeError as error:
+                type(self).failed = str(error)
+            self.end_result(result)
