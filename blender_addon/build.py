@@ -57,7 +57,9 @@ def _gather(source: Path, model: Path, wheels: Path | None) -> None:
 def _platform(wheel: str) -> str:
     """Blender's name for a wheel's."""
     tag = wheel.removesuffix(".whl").rsplit("-", 1)[-1]
-    system = next(name for key, name in (("linux", "linux"), ("macosx", "macos"), ("win", "windows")) if key in tag)
+    system = next(
+        name for key, name in (("linux", "linux"), ("macosx", "macos"), ("win", "windows")) if key in tag
+    )
     return f"{system}-{'arm64' if 'arm64' in tag or 'aarch64' in tag else 'x64'}"
 
 
@@ -78,8 +80,10 @@ def _tool() -> list[str]:
 
 def _tags(tool: list[str]) -> list[str]:
     """Checked only where the list is given; `blender --command` knows it by itself."""
-    lists = [path for path in Path(tool[-1]).parents[3].rglob("extensions/tags.py")] if tool[-1].endswith(".py") else []
-    return ["--valid-tags", str(lists[0])] if lists else []
+    if not tool[-1].endswith(".py"):
+        return []
+    found = next(Path(tool[-1]).parents[3].rglob("extensions/tags.py"))
+    return ["--valid-tags", str(found)]
 
 
 def _run(words: list[str]) -> None:

@@ -92,7 +92,11 @@ class Flow:
                 if event["event"] == "error":
                     raise WorkError(event["error"])
                 if event["event"] == "progress":
-                    self._say(context, event.get("doing") or f"frame {event['frame']} of {event['of']}", event["done"])
+                    self._say(
+                        context,
+                        event.get("doing") or f"frame {event['frame']} of {event['of']}",
+                        event["done"],
+                    )
                 yield event
                 if event["event"] == "done":
                     self._job.end()

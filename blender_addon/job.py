@@ -22,10 +22,16 @@ class Job:
     def __init__(self, request: Mapping[str, Any]) -> None:
         # -E and -s: what the user has set for his own Python is none of ours.
         self._process = subprocess.Popen(
-            [sys.executable, "-E", "-s", "-m", "worker"], cwd=HERE, text=True, encoding="utf-8", errors="replace",
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [sys.executable, "-E", "-s", "-m", "worker"],
+            cwd=HERE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             **({"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}),
-        )  # fmt: skip
+        )
         self._heard: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._said: deque[str] = deque(maxlen=LAST_LINES)
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._listen, self._gather)]
@@ -80,4 +86,7 @@ class Job:
         code = self._process.wait()
         self._threads[1].join(GRACE_SECONDS)
         last = self._said[-1].strip() if self._said else "it said nothing"
-        return {"event": "error", "error": f"the denoiser ended with code {code}: {last}; the console has more"}
+        return {
+            "event": "error",
+            "error": f"the denoiser ended with code {code}: {last}; the console has more",
+        }

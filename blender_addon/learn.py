@@ -10,11 +10,13 @@ from . import operators, options
 from .flow import Flow, Steps
 from .worker.errors import WorkError
 
+# Side of the pieces that are learned from, a multiple of 32.
+MOST_CROP = 128
 FILTERS = {"BOX": "box", "GAUSSIAN": "gaussian", "BLACKMAN_HARRIS": "blackman-harris"}
 
 
 class LearnFromFile(Flow, bpy.types.Operator):
-    """Render noisy pairs of this file and learn a model from them; goes on where it was stopped. Needs an external mcdenoise"""
+    """Render noisy pairs of this file and learn a model from them; goes on where it was stopped"""
 
     bl_idname = "mcdenoise.learn"
     bl_label = "Learn from This File"
@@ -30,11 +32,19 @@ class LearnFromFile(Flow, bpy.types.Operator):
         copy, side = folder / "scene.blend", chosen.learn_side
         bpy.ops.wm.save_as_mainfile(filepath=str(copy), copy=True)
         request = {
-            "do": "learn", "program": operators.program(), "folder": str(folder), "scene": str(copy),
-            "model": str(folder / f"{name}.onnx"), "blender": bpy.app.binary_path or _python(),
-            "views": chosen.learn_pairs, "spp": chosen.learn_samples, "steps": chosen.learn_steps,
-            "size": f"{side}x{side}", "filter": FILTERS[scene.cycles.pixel_filter_type],
-        }  # fmt: skip
+            "do": "learn",
+            "program": operators.program(),
+            "folder": str(folder),
+            "scene": str(copy),
+            "model": str(folder / f"{name}.onnx"),
+            "blender": bpy.app.binary_path or _python(),
+            "more": ["--crop", str(min(MOST_CROP, side // 32 * 32))],
+            "views": chosen.learn_pairs,
+            "spp": chosen.learn_samples,
+            "steps": chosen.learn_steps,
+            "size": f"{side}x{side}",
+            "filter": FILTERS[scene.cycles.pixel_filter_type],
+        }
         learned = {}
         for event in self.ask(context, request):
             learned = event

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where it is found: the Denoise tab beside a render, under Cycles' sampling, in the Image and Render menus."""
+"""Where it is found: the Denoise tab beside a render, under Cycles' sampling, in two menus."""
 
 import bpy
 

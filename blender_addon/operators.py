@@ -26,13 +26,29 @@ def request(scene: bpy.types.Scene, frames: list[dict[str, Any]]) -> dict[str, A
     """
     chosen, preferences = scene.mcdenoise, options.preferences()
     model = options.model_path(chosen.model or options.SHIPPED)
-    asked = {"strength": chosen.strength, "guides": chosen.guides, "keep_noisy": chosen.keep_noisy,
-             "mirrored": chosen.quality == "HIGH"}  # fmt: skip
+    asked = {
+        "strength": chosen.strength,
+        "guides": chosen.guides,
+        "keep_noisy": chosen.keep_noisy,
+        "mirrored": chosen.quality == "HIGH",
+    }
     if preferences.engine == "external":
         weights = model.with_suffix(".safetensors")
-        return {"do": "denoise", "frames": frames, "engine": "external", "program": program(), "options": asked,
-                "model": str(weights) if weights.is_file() else options.SHIPPED}  # fmt: skip
-    return {"do": "denoise", "frames": frames, "engine": preferences.engine, "model": str(model), "options": asked}
+        return {
+            "do": "denoise",
+            "frames": frames,
+            "engine": "external",
+            "program": program(),
+            "options": asked,
+            "model": str(weights) if weights.is_file() else options.SHIPPED,
+        }
+    return {
+        "do": "denoise",
+        "frames": frames,
+        "engine": preferences.engine,
+        "model": str(model),
+        "options": asked,
+    }
 
 
 def program() -> str:
@@ -43,7 +59,9 @@ def program() -> str:
     """
     if path := options.preferences().program:
         return bpy.path.abspath(path)
-    raise WorkError("No external mcdenoise; install it with pip and set its path in the extension's preferences")
+    raise WorkError(
+        "No external mcdenoise; install it with pip and set its path in the extension's preferences"
+    )
 
 
 class DenoiseRender(Flow, bpy.types.Operator):
@@ -62,7 +80,7 @@ class DenoiseRender(Flow, bpy.types.Operator):
 
 
 class RenderHalves(Flow, bpy.types.Operator):
-    """Render twice with half the samples and different seeds, denoise both, and take the mean: as long as one render, a better picture, and a map of the error that is left"""
+    """Render twice with half the samples, denoise both, take the mean: no slower, with a map of the error"""
 
     bl_idname = "mcdenoise.render_halves"
     bl_label = "Render Two Halves"
@@ -89,7 +107,7 @@ class RenderHalves(Flow, bpy.types.Operator):
 
 
 class StoreGuides(bpy.types.Operator):
-    """Let Cycles store the denoising passes from the next render on: with them edges and textures stay sharp"""
+    """Let Cycles store the denoising passes from the next render on: edges and textures stay sharp"""
 
     bl_idname = "mcdenoise.store_guides"
     bl_label = "Store Guides for the Next Render"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can be chosen: of a scene, kept in its file; of the user, in the preferences; of the moment, nowhere."""
+"""What can be chosen: of a scene, kept in its file; of the user, in the preferences; and what is at work."""
 
 from pathlib import Path
 from typing import Any
@@ -61,11 +61,18 @@ class McdenoiseOptions(bpy.types.PropertyGroup):
     )
     learn_name: bpy.props.StringProperty(name="Name", description="Of the new model", default="learned")
     learn_pairs: bpy.props.IntProperty(
-        name="Pairs", description="Views that are rendered twice: cameras, frames, then places nearby", min=2, default=40
+        name="Pairs",
+        description="Views that are rendered twice: cameras, frames, then places nearby",
+        min=2,
+        default=40,
     )
-    learn_samples: bpy.props.IntProperty(name="Samples", description="Of each of the two renders", min=1, default=8)
+    learn_samples: bpy.props.IntProperty(
+        name="Samples", description="Of each of the two renders", min=1, default=8
+    )
     learn_steps: bpy.props.IntProperty(name="Steps", description="Of training", min=8, default=20_000)
-    learn_side: bpy.props.IntProperty(name="Size", description="Side of the square renders, in pixels", min=32, default=256)
+    learn_side: bpy.props.IntProperty(
+        name="Size", description="Side of the square renders, in pixels", min=32, default=256
+    )
     saved_output: bpy.props.StringProperty(options={"HIDDEN"})
 
 
@@ -92,7 +99,9 @@ class McdenoisePreferences(bpy.types.AddonPreferences):
         ],
     )
     program: bpy.props.StringProperty(
-        name="mcdenoise", description="Path of the program mcdenoise, as pip installed it", subtype="FILE_PATH"
+        name="mcdenoise",
+        description="Path of mcdenoise, as pip installed it",
+        subtype="FILE_PATH",
     )
 
     def draw(self, _context: bpy.types.Context) -> None:

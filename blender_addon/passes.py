@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The render result's passes, out into a file and back into a render slot; settings stay as the user has them."""
+"""The render result's passes, out into a file and back into a render slot; settings stay as they are."""
 
 import contextlib
 import re
@@ -29,15 +29,17 @@ def kept(*owners: Any) -> Iterator[None]:
         yield
     finally:
         for owner, values in before:
-            for name in sorted(values, key=lambda n: (n not in _FORMAT, _FORMAT.index(n) if n in _FORMAT else 0)):
+            for name in sorted(
+                values, key=lambda n: (n not in _FORMAT, _FORMAT.index(n) if n in _FORMAT else 0)
+            ):
                 if getattr(owner, name) != values[name]:
                     setattr(owner, name, values[name])
 
 
 def _settings(owner: Any) -> list[str]:
-    properties = owner.bl_rna.properties
-    return [p.identifier for p in properties if not p.is_readonly and p.type in ("BOOLEAN", "INT", "FLOAT", "STRING", "ENUM")
-            and not getattr(p, "is_array", False)]  # fmt: skip
+    kinds = ("BOOLEAN", "INT", "FLOAT", "STRING", "ENUM")
+    own = [p for p in owner.bl_rna.properties if p.type in kinds and not p.is_readonly]
+    return [p.identifier for p in own if not getattr(p, "is_array", False)]
 
 
 def save(scene: bpy.types.Scene, path: Path) -> None:
@@ -50,13 +52,10 @@ def save(scene: bpy.types.Scene, path: Path) -> None:
     settings = scene.render.image_settings
     with kept(settings):
         choose_multilayer(settings)
-        settings.color_depth, settings.exr_codec = "32", "ZIP"
-        try:
-            if result is None:
-                raise RuntimeError("no render")
-            result.save_render(str(path), scene=scene)
-        except RuntimeError as error:
-            raise WorkError("There is no render to denoise; press F12 first") from error
+        settings.color_depth, settings.exr_codec, settings.views_format = "32", "ZIP", "MULTIVIEW"
+        with contextlib.suppress(RuntimeError):  # there is nothing to save
+            if result:
+                result.save_render(str(path), scene=scene)
     if not path.is_file():
         raise WorkError("There is no render to denoise; press F12 first")
 
@@ -130,7 +129,11 @@ class _Loader(bpy.types.RenderEngine):
         for name, letters in self.passes.get(layer, self.passes.get("", {})).items():
             if name != "Combined":
                 self.add_pass(name, len(letters), letters, layer=layer)
-        views = [view.name for view in depsgraph.scene.render.views if view.use] if depsgraph.scene.render.use_multiview else [""]
+        views = (
+            [view.name for view in depsgraph.scene.render.views if view.use]
+            if depsgraph.scene.render.use_multiview
+            else [""]
+        )
         for view in views:
             result = self.begin_result(0, 0, *self.size, layer=layer, view=view)
             try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Denoise the rendered files of the scene's frame range; set up the output that this needs, and give it back."""
+"""Denoise the rendered files of the scene's frame range; set up the output for it, and give that back."""
 
 import json
 from pathlib import Path
@@ -65,7 +65,7 @@ class GiveOutputBack(bpy.types.Operator):
 
 
 class DenoiseSequence(Flow, bpy.types.Operator):
-    """Denoise the rendered files of the frame range into the folder `denoised` beside them; what exists is skipped"""
+    """Denoise the rendered files of the frame range into the folder denoised beside them, but what exists"""
 
     bl_idname = "mcdenoise.denoise_sequence"
     bl_label = "Denoise Sequence"
@@ -90,8 +90,8 @@ class DenoiseSequence(Flow, bpy.types.Operator):
                 print(f"mcdenoise: {event['error']}")  # noqa: T201 - where a farm's log looks
             counts = event
             yield event["event"]
-        text = f"{counts['written']} written, {counts['skipped']} skipped, {counts['failed']} failed, in {folder}"
-        self.finish(context, "; ".join([text, *failures[:1]]), is_bad=bool(failures))
+        text = ", ".join(f"{counts[what]} {what}" for what in ("written", "skipped", "failed"))
+        self.finish(context, "; ".join([f"{text}, in {folder}", *failures[:1]]), is_bad=bool(failures))
 
 
 _CLASSES = (SetUpOutput, GiveOutputBack, DenoiseSequence)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped model; written by a process without the checks of shapes, which the exporter can't follow."""
+    """The shipped model; by a process without the checks of shapes, which the exporter can't follow."""
     pytest.importorskip("onnxscript", reason="needs mcdenoise[onnx]")
     path = tmp_path_factory.mktemp("onnx") / "standard.onnx"
     words = ["-m", "mcdenoise", "export", "standard", "--to", "onnx", "-o", str(path)]
@@ -86,10 +86,17 @@ def test_file_is_one_that_onnxruntime_1_17_reads(exported: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(["standard", "-o", "model.pt"], "a name ending in .onnx"), (["standard", "-o", "no/model.onnx"], "no: no such folder")],
+    [
+        (["standard", "-o", "model.pt"], "a name ending in .onnx"),
+        (["standard", "-o", "no/model.onnx"], "no: no such folder"),
+    ],
 )
 def test_impossible_output_is_refused_before_any_work(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["export", *words]) == 2

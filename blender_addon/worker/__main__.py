@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One request on stdin, a JSON line; events on stdout, a JSON line each; ends when stdin does, whatever it does.
+"""One request on stdin, a JSON line; events on stdout, a JSON line each; ends when stdin does.
 
 Request: `do` ("denoise"), `frames` (each a `source`, or two `halves`, and a `target`), `engine` (auto,
 onnxruntime, numpy, external), `model`, `program` (of external), `options`, `search` (folders to import from).

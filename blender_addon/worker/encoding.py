@@ -18,7 +18,7 @@ FARTHEST = 1e10
 
 
 def finite(color: np.ndarray) -> tuple[np.ndarray, int]:
-    """NaN and Inf replaced by the mean of the finite ones among the 8 neighbours; how many pixels those are."""
+    """NaN and Inf replaced by the mean of the finite among the 8 neighbours; how many pixels those are."""
     bad = ~np.isfinite(color).all(axis=2)
     if not bad.any():
         return color, 0

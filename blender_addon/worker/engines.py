@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -93,7 +93,7 @@ class External:
 
     def __init__(self, program: str, model: str) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="mcdenoise-")
-        words = [program, "serve", "--model", model]
+        self._program, words = program, [program, "serve", "--model", model]
         try:
             self._process = subprocess.Popen(
                 words,
@@ -107,7 +107,7 @@ class External:
             raise WorkError(
                 f"{program}: can't be started: {error.strerror}; set mcdenoise's path in the preferences"
             ) from error
-        self.name = self._answer(lambda done, total: None)["engine"]
+        self.name = self._answer(lambda *_: None)["engine"]
 
     def __call__(self, planes: Mapping[str, np.ndarray], on_tile: Progress) -> np.ndarray:
         """See `Denoiser`."""
@@ -146,7 +146,7 @@ class External:
             else:
                 return said
         raise WorkError(
-            f"{self._process.args[0]}: ended with code {self._process.wait()}; try `mcdenoise serve` in a terminal"
+            f"{self._program}: ended with code {self._process.wait()}; try `mcdenoise serve` in a terminal"
         )
 
 

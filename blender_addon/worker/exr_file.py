@@ -32,7 +32,7 @@ Attributes = Mapping[str, tuple[str, bytes]]
 
 @dataclass(frozen=True)
 class Part:
-    """One picture of a file: attributes by name (type, bytes), and each channel's pixels, h w in its own type."""
+    """One picture of a file: attributes by name (type, bytes); channels as h w, each in its own type."""
 
     attributes: Attributes
     channels: Mapping[str, np.ndarray] = field(repr=False)

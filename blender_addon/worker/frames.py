@@ -58,8 +58,11 @@ def denoise(source: Path, target: Path, denoiser: Denoiser, options: Options, pr
         planes, replaced = _planes(parts, layer, options)
         clean = _denoised(denoiser, planes, options, part_of)
         parts = _put(parts, layer, clean, planes["color"], options)
-        outcome = Outcome([*outcome.layers, _title(layer)], outcome.without_guides + [_title(layer)] * (len(planes) == 1),
-                          outcome.replaced + replaced)  # fmt: skip
+        outcome = Outcome(
+            [*outcome.layers, _title(layer)],
+            outcome.without_guides + [_title(layer)] * (len(planes) == 1),
+            outcome.replaced + replaced,
+        )
     exr_file.write(target, _signed(parts, denoiser))
     return outcome
 
@@ -93,8 +96,11 @@ def denoise_halves(
         error = np.abs(cleans[0] - cleans[1]).mean(2) / 2
         parts = _put(parts, pair[0], sum(cleans) / 2, sum(noisies) / 2, options)
         parts = _add(parts, pair[0], ERROR, {"V": error})
-        outcome = replace(outcome, layers=[*outcome.layers, _title(pair[0])],
-                          without_guides=outcome.without_guides + [_title(pair[0])] * (len(planes) == 1))  # fmt: skip
+        outcome = replace(
+            outcome,
+            layers=[*outcome.layers, _title(pair[0])],
+            without_guides=outcome.without_guides + [_title(pair[0])] * (len(planes) == 1),
+        )
     exr_file.write(target, _signed(parts, denoiser))
     return outcome
 

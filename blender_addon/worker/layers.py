@@ -37,7 +37,7 @@ class Layer:
 
     @property
     def color(self) -> list[Place]:
-        """The noisy R, G and B: `Combined` is OIDN's result already where there is a noisy image beside it."""
+        """The noisy R, G and B: `Combined` is OIDN's result where a noisy image is beside it."""
         return self._places(NOISY if self._has(NOISY, "RGB") else COMBINED, "RGB")
 
     @property

@@ -29,15 +29,38 @@ def learn(request: Mapping[str, Any], say: Callable[..., None]) -> None:
     pairs, views = folder / "pairs", request["views"]
     weights = folder / f"{model.stem}.safetensors"
     program, environment = request["program"], {"MCDENOISE_BLENDER": request["blender"]}
-    render = ["render", request["scene"], "-o", str(pairs), "--views", str(views), "--spp", str(request["spp"]),
-              "--size", request["size"], "--filter", request["filter"], "--quiet"]  # fmt: skip
+    render = [
+        "render",
+        request["scene"],
+        "-o",
+        str(pairs),
+        "--views",
+        str(views),
+        "--spp",
+        str(request["spp"]),
+        "--size",
+        request["size"],
+        "--filter",
+        request["filter"],
+        "--quiet",
+    ]
     _run(
         [program, *render],
         environment,
         lambda: _say_share(say, "rendering pairs", _count(pairs) / views, 0, RENDERING),
     )
-    train = ["train", str(pairs), "-o", str(weights), "--steps", str(request["steps"]), "--network", "hybrid", "--quiet",
-             *request.get("more", [])]  # fmt: skip
+    train = [
+        "train",
+        str(pairs),
+        "-o",
+        str(weights),
+        "--steps",
+        str(request["steps"]),
+        "--network",
+        "hybrid",
+        "--quiet",
+        *request.get("more", []),
+    ]
     log, rest = weights.with_suffix(".run") / "log.csv", 1 - RENDERING
     _run(
         [program, *train],
@@ -58,9 +81,16 @@ def stop() -> None:
 def _run(words: list[str], environment: Mapping[str, str], meanwhile: Callable[[], None]) -> None:
     try:
         process = subprocess.Popen(
-            words, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace", **no_window(),
-        )  # fmt: skip
+            words,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            **no_window(),
+        )
     except OSError as error:
         raise WorkError(
             f"{words[0]}: can't be started: {error.strerror}; set mcdenoise's path in the preferences"

@@ -27,9 +27,9 @@ class Engine:
     def __init__(self, model: Model) -> None:
         self._graph = model.graph
         self.name = f"numpy {np.__version__}"
-        if unknown := sorted(_kinds(model.graph) - OPERATORS.keys() - {"Loop", "If"}):
+        if unknown := sorted(_kinds(model.graph) - OPERATORS.keys() - {"Loop"}):
             raise WorkError(
-                f"{model.name}: this model needs {', '.join(unknown)}; choose onnxruntime or an external mcdenoise"
+                f"{model.name}: needs {', '.join(unknown)}, unknown here; choose onnxruntime or external"
             )
 
     def run(self, color: np.ndarray, guides: np.ndarray) -> np.ndarray:
@@ -158,9 +158,7 @@ def _slice(
     return array[tuple(where)]
 
 
-def _resize(
-    attributes: Mapping[str, Any], image: np.ndarray, _: Any, scales: Any, sizes: Any = None
-) -> np.ndarray:
+def _resize(_: Any, image: np.ndarray, __: Any, scales: Any, sizes: Any = None) -> np.ndarray:
     """To the nearest, a whole number of times as large, which is how networks go back up."""
     wanted = np.array(image.shape) * scales if sizes is None else sizes
     for axis in (2, 3):
@@ -169,7 +167,7 @@ def _resize(
 
 
 def _depth_to_space(attributes: Mapping[str, Any], image: np.ndarray) -> np.ndarray:
-    n, channels, height, width = image.shape
+    n, _, height, width = image.shape
     block = attributes["blocksize"]
     if attributes.get("mode", "DCR") == "DCR":
         parts = image.reshape(n, block, block, -1, height, width).transpose(0, 3, 4, 1, 5, 2)
@@ -270,22 +268,57 @@ def _softmax(attributes: Mapping[str, Any], array: np.ndarray) -> np.ndarray:
 
 TYPES = {1: np.float32, 6: np.int32, 7: np.int64, 9: np.bool_, 11: np.float64}
 OPERATORS: dict[str, Callable[..., Any]] = {
-    "Abs": _each(np.abs), "Add": _each(np.add), "Div": _each(_divide), "Exp": _each(np.exp),
-    "Greater": _each(np.greater), "Identity": _each(lambda array: array), "Less": _each(np.less), "Log": _each(np.log),
-    "Mod": _each(np.mod), "Mul": _each(np.multiply), "Neg": _each(np.negative), "Not": _each(np.logical_not),
-    "And": _each(np.logical_and), "Reciprocal": _each(lambda array: np.float32(1) / array),
-    "Relu": _each(lambda array: np.maximum(array, 0)), "Sigmoid": _each(_sigmoid), "Sqrt": _each(np.sqrt),
-    "Sub": _each(np.subtract), "Tanh": _each(np.tanh), "Where": _each(np.where), "Pow": _each(lambda a, b: np.power(a, b).astype(a.dtype)),
-    "Max": _folded(np.maximum), "Min": _folded(np.minimum), "Sum": _folded(np.add),
-    "ReduceMax": _reduced(np.max), "ReduceMean": _reduced(np.mean), "ReduceSum": _reduced(np.sum),
-    "AveragePool": _average_pool, "MaxPool": lambda attributes, image: _pooled(np.maximum, attributes, image, -np.inf),
+    "Abs": _each(np.abs),
+    "Add": _each(np.add),
+    "Div": _each(_divide),
+    "Exp": _each(np.exp),
+    "Greater": _each(np.greater),
+    "Identity": _each(lambda array: array),
+    "Less": _each(np.less),
+    "Log": _each(np.log),
+    "Mod": _each(np.mod),
+    "Mul": _each(np.multiply),
+    "Neg": _each(np.negative),
+    "Not": _each(np.logical_not),
+    "And": _each(np.logical_and),
+    "Reciprocal": _each(lambda array: np.float32(1) / array),
+    "Relu": _each(lambda array: np.maximum(array, 0)),
+    "Sigmoid": _each(_sigmoid),
+    "Sqrt": _each(np.sqrt),
+    "Sub": _each(np.subtract),
+    "Tanh": _each(np.tanh),
+    "Where": _each(np.where),
+    "Pow": _each(lambda a, b: np.power(a, b).astype(a.dtype)),
+    "Max": _folded(np.maximum),
+    "Min": _folded(np.minimum),
+    "Sum": _folded(np.add),
+    "ReduceMax": _reduced(np.max),
+    "ReduceMean": _reduced(np.mean),
+    "ReduceSum": _reduced(np.sum),
+    "AveragePool": _average_pool,
+    "MaxPool": lambda attributes, image: _pooled(np.maximum, attributes, image, -np.inf),
     "Cast": lambda attributes, array: np.asarray(array).astype(TYPES[attributes["to"]]),
     "CastLike": lambda _, array, like: np.asarray(array).astype(like.dtype),
-    "Clip": _clip, "Concat": lambda attributes, *arrays: np.concatenate(arrays, attributes["axis"]),
-    "Constant": _constant, "Conv": _conv, "DepthToSpace": _depth_to_space, "Expand": _expand,
-    "ConstantOfShape": lambda attributes, shape: np.full([int(s) for s in shape], attributes.get("value", np.zeros(1, np.float32))[0]),
+    "Clip": _clip,
+    "Concat": lambda attributes, *arrays: np.concatenate(arrays, attributes["axis"]),
+    "Constant": _constant,
+    "Conv": _conv,
+    "DepthToSpace": _depth_to_space,
+    "Expand": _expand,
+    "ConstantOfShape": lambda attributes, shape: np.full(
+        [int(s) for s in shape], attributes.get("value", np.zeros(1, np.float32))[0]
+    ),
     "Gather": lambda attributes, array, places: np.take(array, places, attributes.get("axis", 0)),
-    "LeakyRelu": _leaky_relu, "Pad": _pad, "Reshape": _reshape, "Resize": _resize, "Shape": _shape, "Slice": _slice,
-    "Softmax": _softmax, "SpaceToDepth": _space_to_depth, "Split": _split, "Squeeze": _squeeze,
-    "Transpose": lambda attributes, array: np.transpose(array, attributes["perm"]), "Unsqueeze": _unsqueeze,
-}  # fmt: skip
+    "LeakyRelu": _leaky_relu,
+    "Pad": _pad,
+    "Reshape": _reshape,
+    "Resize": _resize,
+    "Shape": _shape,
+    "Slice": _slice,
+    "Softmax": _softmax,
+    "SpaceToDepth": _space_to_depth,
+    "Split": _split,
+    "Squeeze": _squeeze,
+    "Transpose": lambda attributes, array: np.transpose(array, attributes["perm"]),
+    "Unsqueeze": _unsqueeze,
+}

@@ -52,8 +52,7 @@ class Graph:
 
 @dataclass(frozen=True)
 class Model:
-    """A graph, and what its picture has to obey: sides that are multiples of `stride`; nothing beyond `radius`
-    pixels matters."""
+    """A graph; sides of its pictures are multiples of `stride`, a pixel knows nothing beyond `radius`."""
 
     graph: Graph = field(repr=False)
     name: str
@@ -110,7 +109,7 @@ def _attribute(message: bytes) -> tuple[str, Any]:
         6: lambda: _floats(fields.get(7, [])),
         7: lambda: _integers(fields.get(8, [])),
         8: lambda: [text.decode() for text in fields.get(9, [])],
-    }  # fmt: skip
+    }
     return fields[1][0].decode(), readers[fields[20][0]]()
 
 

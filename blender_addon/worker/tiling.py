@@ -32,14 +32,18 @@ class Span:
 
 
 def tiles(size: tuple[int, int], radius: int, stride: int, pixels: int) -> list[tuple[Span, Span]]:
-    """Rows and columns of each tile, so that in all the fewest pixels are seen, and at most `pixels` at a time
-    (or tiles as small as the stride)."""
+    """Rows and columns of each tile, so that in all the fewest pixels are seen, and at most `pixels` at a
+    time (or tiles as small as the stride)."""
     rows, columns = (
         [_spans(extent, count, radius, stride) for count in range(1, _most(extent, stride) + 1)]
         for extent in size
     )
-    ways = [(_seen(y) * _seen(x), i, j) for i, y in enumerate(rows) for j, x in enumerate(columns)
-            if _longest(y) * _longest(x) <= pixels]  # fmt: skip
+    ways = [
+        (_seen(y) * _seen(x), i, j)
+        for i, y in enumerate(rows)
+        for j, x in enumerate(columns)
+        if _longest(y) * _longest(x) <= pixels
+    ]
     _, i, j = min(ways, default=(0, -1, -1))
     return [(y, x) for y in rows[i] for x in columns[j]]
 
@@ -50,8 +54,10 @@ def _most(extent: int, stride: int) -> int:
 
 def _spans(extent: int, count: int, radius: int, stride: int) -> list[Span]:
     side, reach = (-(-length // stride) * stride for length in (-(-extent // count), radius))
-    return [Span(max(start - reach, 0), min(start + side + reach, extent), start, min(start + side, extent))
-            for start in range(0, extent, side)]  # fmt: skip
+    return [
+        Span(max(start - reach, 0), min(start + side + reach, extent), start, min(start + side, extent))
+        for start in range(0, extent, side)
+    ]
 
 
 def _seen(spans: list[Span]) -> int:

@@ -1,4 +1,4 @@
-"""`mcdenoise serve`: denoises for another program, which asks by lines of JSON; the Blender extension does."""
+"""`mcdenoise serve`: denoises for another program, which asks by lines of JSON; Blender's extension does."""
 
 import argparse
 import json
@@ -21,10 +21,9 @@ EXAMPLES = """\
 example of a request, one line on stdin:
   {"do": "denoise", "planes": {"color": "color.npy", "albedo": "albedo.npy"}, "target": "clean.npy"}
 
-Planes are float32, h w c, as `mcdenoise.Frame` has them. Events come on stdout, a line of JSON each: `started`
-with `engine`, `tile` with `done` and `total`, `done` with `replaced`, `error` with `error`. It ends with stdin,
-whatever it is at; with an error if that is about the model.
-  mcdenoise serve --model standard
+Planes are float32, h w c, as `mcdenoise.Frame` has them. Events come on stdout, a line of JSON each:
+`started` with `engine`, `tile` with `done` and `total`, `done` with `replaced`, `error` with `error`.
+`mcdenoise serve` ends with stdin, whatever it is at.
 """
 
 

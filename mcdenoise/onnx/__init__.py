@@ -28,8 +28,8 @@ EXAMPLE = (64, 96)
 
 
 def save(path: Path, network: Denoising, name: str, card: Mapping[str, Any]) -> None:
-    """Write `network`: inputs `color` and `guides` as `Denoising.forward` has them, of one picture whose sides
-    are any multiples of the stride; output `denoised`. The metadata has stride and radius.
+    """Write `network`: inputs `color` and `guides` as `Denoising.forward` has them, of one picture whose
+    sides are any multiples of the stride; output `denoised`. The metadata has stride and radius.
 
     Raises:
         ModelError: the file can't be written.

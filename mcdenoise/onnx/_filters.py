@@ -7,7 +7,6 @@ so far, so that there is no array of weights (Milakov & Gimelshein 2018, "Online
 A loop carries one array only: onnxscript 0.7.2 mixes several up, by the order of a set.
 """
 # mypy: ignore-errors
-# ruff: noqa: ANN001, ANN201, D103 - what onnxscript reads is no Python: its arrays have no types or shapes
 
 import numpy as np
 from onnx import numpy_helper
