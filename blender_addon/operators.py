@@ -4,7 +4,7 @@
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +73,11 @@ class DenoiseRender(Flow, bpy.types.Operator):
     def steps(self, context: bpy.types.Context) -> Steps:
         """See `Flow`."""
         with tempfile.TemporaryDirectory(prefix="mcdenoise-") as folder:
-            noisy, clean = Path(folder) / "noisy.exr", Path(folder) / "clean.exr"
-            passes.save(context.scene, noisy)
+            saved = passes.save(context.scene, Path(folder) / "noisy.exr")
             yield "saved"
-            yield from _denoise(self, context, {"source": str(noisy), "target": str(clean)})
+            yield from _denoise(
+                self, context, {view: {"source": str(path)} for view, path in saved.items()}, folder
+            )
 
 
 class RenderHalves(Flow, bpy.types.Operator):
@@ -97,13 +98,13 @@ class RenderHalves(Flow, bpy.types.Operator):
         """See `Flow`."""
         scene = context.scene
         with tempfile.TemporaryDirectory(prefix="mcdenoise-") as folder:
-            halves = [Path(folder) / f"{letter}.exr" for letter in "ab"]
-            for half, path in enumerate(halves):
+            halves = []
+            for half in range(2):
                 with _half(scene, half):
                     yield from _render(self, scene)
-                    passes.save(scene, path)
-            frame = {"halves": list(map(str, halves)), "target": str(Path(folder) / "clean.exr")}
-            yield from _denoise(self, context, frame)
+                    halves.append(passes.save(scene, Path(folder) / f"{half}.exr"))
+            frames = {view: {"halves": [str(saved[view]) for saved in halves]} for view in halves[0]}
+            yield from _denoise(self, context, frames, folder)
 
 
 class StoreGuides(bpy.types.Operator):
@@ -120,26 +121,38 @@ class StoreGuides(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _denoise(flow: Flow, context: bpy.types.Context, frame: dict[str, Any]) -> Steps:
-    """One frame in the child, and its result shown."""
-    scene, start, outcome = context.scene, time.monotonic(), {}
-    for event in flow.ask(context, request(scene, [frame])):
+def _denoise(
+    flow: Flow, context: bpy.types.Context, views: Mapping[str, dict[str, Any]], folder: str
+) -> Steps:
+    """What is seen in each view, in the child, and the result shown."""
+    scene, start = context.scene, time.monotonic()
+    targets = {view: Path(folder) / f"clean{number}.exr" for number, view in enumerate(views)}
+    frames = [{**frame, "target": str(targets[view])} for view, frame in views.items()]
+    outcomes = []
+    for event in flow.ask(context, request(scene, frames)):
         if event["event"] == "failed":
             raise WorkError(event["error"])
         if event["event"] == "frame":
-            outcome = event
+            outcomes.append(event)
         yield event["event"]
-    target = Path(outcome["target"])
     if scene.mcdenoise.show_as == "SLOT":
-        passes.into_slot(scene, target)
+        passes.into_slot(scene, targets)
     else:
-        passes.into_image(target, f"{scene.name} denoised")
-    notes = [f"{', '.join(outcome['layers'])} denoised in {time.monotonic() - start:.1f} s"]
-    if outcome["without_guides"] and scene.mcdenoise.guides:
-        notes.append(f"without guides: {', '.join(outcome['without_guides'])}")
-    if outcome["replaced"]:
-        notes.append(f"{outcome['replaced']} pixels of NaN or Inf replaced")
-    flow.finish(context, "; ".join(notes))
+        for view, target in targets.items():
+            passes.into_image(target, f"{scene.name} denoised {view}".strip())
+    flow.finish(context, _summary(scene, outcomes, time.monotonic() - start))
+
+
+def _summary(scene: bpy.types.Scene, outcomes: Sequence[Mapping[str, Any]], seconds: float) -> str:
+    """What was done, and what isn't as one might expect."""
+    layers, without = outcomes[0]["layers"], outcomes[0]["without_guides"]
+    of_views = f" in {len(outcomes)} views" if len(outcomes) > 1 else ""
+    notes = [f"{', '.join(layers)} denoised{of_views} in {seconds:.1f} s"]
+    if without and scene.mcdenoise.guides:
+        notes.append(f"without guides: {', '.join(without)}")
+    if replaced := sum(outcome["replaced"] for outcome in outcomes):
+        notes.append(f"{replaced} pixels of NaN or Inf replaced")
+    return "; ".join(notes)
 
 
 @contextlib.contextmanager

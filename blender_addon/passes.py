@@ -3,11 +3,12 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import bpy
+import numpy as np
 
 from .worker import exr_file
 from .worker.errors import WorkError
@@ -17,6 +18,9 @@ RESULT = "Render Result"
 LETTERS = "RGBAXYZWUVrgba"
 # Set in this order, since each limits what the next can be.
 _FORMAT = ("media_type", "file_format", "color_mode", "color_depth")
+
+# Attributes of one part among several.
+OF_PARTS = ("name", "view", "type", "chunkCount")
 
 loading = False
 
@@ -42,8 +46,8 @@ def _settings(owner: Any) -> list[str]:
     return [p.identifier for p in own if not getattr(p, "is_array", False)]
 
 
-def save(scene: bpy.types.Scene, path: Path) -> None:
-    """All passes of the render in the active slot.
+def save(scene: bpy.types.Scene, path: Path) -> dict[str, Path]:
+    """All passes of the render in the active slot: a file for each stereo view, else one, of the view "".
 
     Raises:
         WorkError: nothing was rendered.
@@ -52,12 +56,22 @@ def save(scene: bpy.types.Scene, path: Path) -> None:
     settings = scene.render.image_settings
     with kept(settings):
         choose_multilayer(settings)
-        settings.color_depth, settings.exr_codec, settings.views_format = "32", "ZIP", "MULTIVIEW"
-        with contextlib.suppress(RuntimeError):  # there is nothing to save
+        settings.color_depth, settings.exr_codec = "32", "ZIP"
+        # Blender complains where there is nothing to save, and where it has saved a file for each view.
+        with contextlib.suppress(RuntimeError):
             if result:
                 result.save_render(str(path), scene=scene)
-    if not path.is_file():
+    saved = {name: path.with_stem(path.stem + suffix) for name, suffix in _views(scene).items()}
+    if not all(file.is_file() for file in saved.values()):
         raise WorkError("There is no render to denoise; press F12 first")
+    return saved
+
+
+def _views(scene: bpy.types.Scene) -> dict[str, str]:
+    """The views that are rendered, and what Blender puts behind a file's name for each."""
+    if not scene.render.use_multiview:
+        return {"": ""}
+    return {view.name: view.file_suffix for view in scene.render.views if view.use}
 
 
 def choose_multilayer(settings: bpy.types.ImageFormatSettings) -> None:
@@ -67,12 +81,17 @@ def choose_multilayer(settings: bpy.types.ImageFormatSettings) -> None:
     settings.file_format = "OPEN_EXR_MULTILAYER"
 
 
-def into_slot(scene: bpy.types.Scene, path: Path) -> None:
-    """Into the next render slot, which becomes the active one: J goes back and forth."""
+def into_slot(scene: bpy.types.Scene, files: Mapping[str, Path]) -> None:
+    """Files by view into the next render slot, which becomes the active one: J goes back and forth.
+
+    Raises:
+        WorkError: Blender can't load them.
+    """
     global loading
+    path = _joined(files) if len(files) > 1 else next(iter(files.values()))
     parts = exr_file.read(path)
     height, width = parts[0].size
-    _Loader.path, _Loader.passes, _Loader.size = str(path), _passes(parts), (width, height)
+    _Loader.path, _Loader.passes, _Loader.size = str(path), _passes(parts, files), (width, height)
     slots = bpy.data.images[RESULT].render_slots
     before = slots.active_index
     if len(slots) < 2:
@@ -94,6 +113,20 @@ def into_slot(scene: bpy.types.Scene, path: Path) -> None:
         raise WorkError(f"{path}: Blender can't load it: {_Loader.failed}; choose Image as the result")
 
 
+def _joined(files: Mapping[str, Path]) -> Path:
+    """One file of all views, named as Blender names them: `Layer.Combined.left.R`."""
+    channels: dict[str, np.ndarray] = {}
+    for view, path in files.items():
+        parts = exr_file.read(path)
+        for channel, pixels in ((c, p) for part in parts for c, p in part.channels.items()):
+            group, _, letter = channel.rpartition(".")
+            channels[f"{group}.{view}.{letter}"] = pixels
+    attributes = {name: value for name, value in parts[0].attributes.items() if name not in OF_PARTS}
+    joined = path.with_stem("joined")
+    exr_file.write(joined, [exr_file.Part(attributes, channels)])
+    return joined
+
+
 def into_image(path: Path, name: str) -> bpy.types.Image:
     """Into an image of its own, packed, seen as a render is."""
     image = bpy.data.images.load(str(path))
@@ -102,11 +135,12 @@ def into_image(path: Path, name: str) -> bpy.types.Image:
     return image
 
 
-def _passes(parts: list[exr_file.Part]) -> dict[str, dict[str, str]]:
+def _passes(parts: list[exr_file.Part], views: Iterable[str]) -> dict[str, dict[str, str]]:
     """Of each layer, the letters of each pass."""
+    names = "|".join(map(re.escape, views))
     found: dict[str, dict[str, str]] = {}
     for channel in (channel for part in parts for channel in part.channels):
-        if match := re.fullmatch(r"(?:(.+)\.)?([^.]+?)(?:\.(?:left|right))?\.([^.]+)", channel):
+        if match := re.fullmatch(rf"(?:(.+)\.)?([^.]+?)(?:\.(?:{names}))?\.([^.]+)", channel):
             of_layer = found.setdefault(match[1] or "", {})
             of_layer[match[2]] = "".join(sorted({*of_layer.get(match[2], ""), match[3]}, key=LETTERS.find))
     return found
