@@ -25,6 +25,7 @@ class LearnFromFile(Flow, bpy.types.Operator):
         """See `Flow`."""
         scene, chosen = context.scene, context.scene.mcdenoise
         name = bpy.path.clean_name(chosen.learn_name)
+        program = operators.program()
         if not name or name == options.SHIPPED:
             raise WorkError(f"{chosen.learn_name or 'no name'}: the new model needs another name")
         folder = options.models_folder() / f"{name}.work"
@@ -33,7 +34,7 @@ class LearnFromFile(Flow, bpy.types.Operator):
         bpy.ops.wm.save_as_mainfile(filepath=str(copy), copy=True)
         request = {
             "do": "learn",
-            "program": operators.program(),
+            "program": program,
             "folder": str(folder),
             "scene": str(copy),
             "model": str(folder / f"{name}.onnx"),
