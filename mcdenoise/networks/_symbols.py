@@ -23,7 +23,8 @@ def _(image: Tensor, logits: Tensor, features: Tensor, strength: Tensor) -> Tens
 def filtered(image: Tensor, logits: Tensor, features: Tensor, strength: Tensor, size: int) -> Tensor:
     """`_fused.filtered`."""
     assert size * size == logits.shape[1] == 25
-    return _filtered(image, logits, features, strength)
+    result: Tensor = _filtered(image, logits, features, strength)
+    return result
 
 
 @torch.library.custom_op("mcdenoise::upsampled", mutates_args=())
