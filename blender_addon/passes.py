@@ -3,6 +3,7 @@
 
 import contextlib
 import re
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,9 @@ def _joined(files: Mapping[str, Path]) -> Path:
             group, _, letter = channel.rpartition(".")
             channels[f"{group}.{view}.{letter}"] = pixels
     attributes = {name: value for name, value in parts[0].attributes.items() if name not in OF_PARTS}
+    if "multiView" in attributes:  # of Blender 4; 5 wants none in a file of one part
+        names = b"".join(struct.pack("<i", len(view.encode())) + view.encode() for view in files)
+        attributes["multiView"] = "stringvector", names
     joined = path.with_stem("joined")
     exr_file.write(joined, [exr_file.Part(attributes, channels)])
     return joined

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 HELP = "denoise for another program, which asks by lines of JSON (the Blender extension)"
 EXAMPLES = """\
-example of a request, one line on stdin:
+examples:
+  mcdenoise serve --model standard < requests.txt
+
+A request is one line on stdin:
   {"do": "denoise", "planes": {"color": "color.npy", "albedo": "albedo.npy"}, "target": "clean.npy"}
 
 Planes are float32, h w c, as `mcdenoise.Frame` has them. Events come on stdout, a line of JSON each:
