@@ -4,6 +4,7 @@
 From a script or `blender -b` an operator goes through at once; in a window it takes a step at each tick.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -86,17 +87,13 @@ class Flow:
         Raises:
             WorkError: the job failed.
         """
-        self._job = Job(request)
+        self._job, start = Job(request), time.monotonic()
         while True:
             for event in self._job.events(wait=self.is_blocking):
                 if event["event"] == "error":
                     raise WorkError(event["error"])
                 if event["event"] == "progress":
-                    self._say(
-                        context,
-                        event.get("doing") or f"frame {event['frame']} of {event['of']}",
-                        event["done"],
-                    )
+                    self._say(context, _progress(event, time.monotonic() - start), event["done"])
                 yield event
                 if event["event"] == "done":
                     self._job.end()
@@ -136,6 +133,17 @@ class Flow:
             for area in window.screen.areas:
                 if area.type in ("IMAGE_EDITOR", "PROPERTIES"):
                     area.tag_redraw()
+
+
+def _progress(event: Mapping[str, Any], seconds: float) -> str:
+    """What is done, and how long it will take if it goes on so."""
+    doing = event.get("doing") or (
+        f"frame {event['frame']} of {event['of']}" if event["of"] > 1 else "denoising"
+    )
+    if not event["done"]:
+        return str(doing)
+    left = round(seconds * (1 - event["done"]) / event["done"])
+    return f"{doing}, {left // 60}:{left % 60:02} left"
 
 
 def stop_all() -> None:

@@ -236,7 +236,7 @@ def roughness(picture: np.ndarray) -> float:
     return float(np.abs(np.diff(np.log1p(picture), axis=0)).mean())
 
 
-def eevee_or_no_guides_gets_the_color_only_path() -> None:
+def render_without_guides_gets_the_color_only_path() -> None:
     scene = room(samples=4)
     scene.view_layers[0].cycles.denoising_store_passes = False
     render(scene)

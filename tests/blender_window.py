@@ -5,6 +5,7 @@ beside it presses once `press-now` appears), and takes a picture of each.
 """
 
 import math
+import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
@@ -14,12 +15,11 @@ from typing import Any
 import bpy
 
 ZIP, FOLDER = sys.argv[-2], Path(sys.argv[-1])
-SIDE = 640
+SIDE = 400
 
 
 def story() -> Iterator[float]:
     """Each yield is seconds to wait, in which Blender goes on."""
-    bpy.context.preferences.view.show_splash = False
     bpy.ops.extensions.package_install_files(filepath=ZIP, repo="user_default", enable_on_install=True)
     room()
     bpy.ops.render.render()
@@ -30,8 +30,6 @@ def story() -> Iterator[float]:
     yield 2
     sidebar = next(region for region in area.regions if region.type == "UI")
     sidebar.active_panel_category = "Denoise"
-    with bpy.context.temp_override(area=area, region=sidebar):
-        bpy.ops.image.view_all(fit_view=True)
     yield 2
     picture("noisy")
     denoise()
@@ -97,7 +95,8 @@ def until(reached: Any) -> Iterator[float]:
 
 
 def picture(name: str) -> None:
-    bpy.ops.screen.screenshot(filepath=str(FOLDER / f"{name}.png"))
+    """By the X server: Blender's own screenshot is black under Xvfb."""
+    subprocess.run(["import", "-window", "root", str(FOLDER / f"{name}.png")], check=True)
 
 
 def step(steps: Iterator[float]) -> float | None:

@@ -14,7 +14,8 @@ cp "$zip" "$here/blender_window.py" "$inside"
 folder=${inside#"$chroot_folder"}
 timeout 500 chroot "$chroot_folder" env HOME="$folder" LIBGL_ALWAYS_SOFTWARE=1 XDG_RUNTIME_DIR="$folder" \
   xvfb-run -a -s "-screen 0 1280x800x24" bash -c "
-    blender --factory-startup --window-geometry 0 0 1280 800 --python $folder/blender_window.py -- $folder/$(basename "$zip") $folder & blender=\$!
+    blender -b --python-expr 'import bpy; bpy.context.preferences.view.show_splash = False; bpy.ops.wm.save_userpref()'
+    blender --window-geometry 0 0 1280 800 --python $folder/blender_window.py -- $folder/$(basename "$zip") $folder & blender=\$!
     while kill -0 \$blender 2>/dev/null; do
       if [ -e $folder/press-now ]; then rm $folder/press-now; xdotool mousemove 300 400 key Escape; fi
       sleep 0.3
