@@ -150,3 +150,4 @@ def stop_all() -> None:
     """End what runs: the extension is switched off, or another file is opened."""
     if running := Flow.running:
         running._end(bpy.context)
+        Flow.running = None

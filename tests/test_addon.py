@@ -43,10 +43,10 @@ def test_story_in_blender(story: str, tmp_path: Path) -> None:
     if "python" not in Path(blender).name or not addon:
         pytest.skip("needs MCDENOISE_BLENDER, a Python with bpy, and MCDENOISE_ADDON: make test-blender")
     program = tmp_path / "mcdenoise"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m mcdenoise "$@"\n')
+    program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m mcdenoise "$@"\n')
     program.chmod(0o755)
     words = [blender, str(ROOT / "tests/blender_stories.py"), story, str(tmp_path), addon]
-    environment = {**os.environ, "STORY_PROGRAM": str(program), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "STORY_PROGRAM": str(program)}
     told = subprocess.run(words, env=environment, capture_output=True, text=True)
     sys.stdout.write(told.stdout)
     assert told.returncode == 0, f"{told.stdout}\n{told.stderr}"
