@@ -8,6 +8,9 @@ MODEL       ?= mcdenoise/weights/standard.safetensors
 PAIRS       ?= pairs/train
 VALIDATION  ?= pairs/validation
 OUT         ?= runs
+# Blenders that the extension is tried in, and the platforms of its full flavour.
+BLENDERS    ?= 4.2 4.5 5.0
+PLATFORMS   ?= manylinux_2_28_x86_64 win_amd64 macosx_14_0_arm64
 # Where the real scenes lie: shared/unpack prints it.
 ASSETS      ?= $(shell ../shared/unpack 2>/dev/null)
 
@@ -21,7 +24,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constrain
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all check lint fast-tests llvm pairs validation train-standard card bench-quality bench-speed clean
+.PHONY: help demo test test-all check lint fast-tests llvm pairs validation train-standard card bench-quality bench-speed addon addon-full test-blender clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -70,6 +73,15 @@ card: .venv/dev-installed ## write the card of MODEL from its file and the score
 bench-speed: .venv/dev-installed ## seconds at 1920x1080 beside OIDN's; needs an idle machine
 	$(BIN)/python -m benchmarks.speed examples/frame.exr --model $(MODEL) --out $(OUT)/speed
 
+addon: build/addon/lite/built ## build the Blender extension's zip, and have Blender's validator look at it
+
+addon-full: build/addon/full/built ## the same with onnxruntime inside, a zip for each of PLATFORMS
+
+test-blender: build/addon/lite/built $(BLENDERS:%=.tools/bpy-%/installed) ## try the extension in BLENDERS (bpy, 1 GB each)
+	for version in $(BLENDERS); do \
+	  MCDENOISE_BLENDER=$(CURDIR)/.tools/bpy-$$version/bin/python STORY_ENGINES="numpy onnxruntime" \
+	    MCDENOISE_ADDON=$$(echo $(CURDIR)/build/addon/lite/*.zip) $(BIN)/python -m pytest tests/test_addon.py || exit; done
+
 clean: ## remove .venv, caches and what demo made; keeps pairs/ and runs/
 	rm -rf .venv demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -82,6 +94,34 @@ llvm:
 	    || { apt-get update -qq && apt-get install -y -qq libllvm19; } >/dev/null 2>&1 \
 	    || echo "libllvm19: can't be installed; rendering tests use Mitsuba's slow variant"; \
 	fi
+
+build/addon/standard.onnx: $(MODEL) $(wildcard mcdenoise/networks/*.py mcdenoise/onnx/*.py) | .venv/dev-installed
+	@mkdir -p $(@D)
+	$(BIN)/mcdenoise export $(MODEL) --to onnx -o $@
+
+# Blender's tool to build and validate: that of MCDENOISE_BLENDER, or of a bpy of our own.
+BUILDER := $(or $(MCDENOISE_BLENDER),$(CURDIR)/.tools/bpy-5.0/bin/python)
+
+build/addon/lite/built: build/addon/standard.onnx $(wildcard blender_addon/* blender_addon/worker/*) \
+                        $(if $(MCDENOISE_BLENDER),,.tools/bpy-5.0/installed)
+	@rm -rf $(@D)
+	MCDENOISE_BLENDER=$(BUILDER) $(BIN)/python blender_addon/build.py --model $< -o $(@D)
+	@touch $@
+
+build/addon/full/built: build/addon/lite/built
+	@rm -rf $(@D) build/addon/wheels
+	for platform in $(PLATFORMS); do for python in 3.11 3.13; do \
+	  $(BIN)/python -m pip download -qq --no-deps --only-binary=:all: --python-version $$python --platform $$platform \
+	    -d build/addon/wheels onnxruntime || exit; done; done
+	MCDENOISE_BLENDER=$(BUILDER) $(BIN)/python blender_addon/build.py --model build/addon/standard.onnx \
+	  --wheels build/addon/wheels -o $(@D)
+	@touch $@
+
+.tools/bpy-%/installed:
+	@echo "installing bpy $* into .tools (once, 1 GB)"
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install -qq --disable-pip-version-check "bpy==$*.*" onnxruntime
+	@touch $@
 
 .venv/created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -35,9 +35,9 @@ class Denoiser:
     def __init__(
         self, model: str | Path = "standard", *, device: str = "auto", tile: int | None = None, looks: int = 1
     ) -> None:
-        self._device = choose_device(device)
+        self.device = choose_device(device)
         loaded = checkpoint.load_model(model)
-        self._network = loaded.network.to(self._device)
+        self._network = loaded.network.to(self.device)
         self._tile, self._looks = tile, looks
         self.model_name = loaded.name
         self.card = loaded.card
@@ -64,7 +64,7 @@ class Denoiser:
         return Frame({**frame.planes, "color": clean.color}, {**noted, **clean.attributes}, clean.layers)
 
     def _denoise_once(self, frame: Frame, on_tile: Callable[[int, int], None] | None) -> Frame:
-        return denoise_all(self._network, frame, device=self._device, tile=self._tile, on_tile=on_tile)
+        return denoise_all(self._network, frame, device=self.device, tile=self._tile, on_tile=on_tile)
 
 
 def denoise(

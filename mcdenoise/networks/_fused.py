@@ -96,14 +96,13 @@ def brightest_kin(
     level: Float[Tensor, "n 1 h w"], guides: Float[Tensor, "n g h w"]
 ) -> Float[Tensor, "n 1 h w"]:
     """`affinity.brightest_kin`."""
-    steps = [_steps(size, step) for size, step in affinity.WINDOWS]
-    places = np.array(sorted({(y, x) for axis in steps for y in axis for x in axis}))
-    reach, out = int(places.max()), torch.empty(level.shape)
+    around = places()
+    reach, out = int(around.max()), torch.empty(level.shape)
     care, kin = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
     for number in range(len(level)):
         features = _padded(guides[number, : affinity.CHANNELS], reach)
         rows = _padded(level[number], reach)[0]
-        _loops.brightest(rows, features, places, reach, care, kin, out[number, 0].numpy())
+        _loops.brightest(rows, features, around, reach, care, kin, out[number, 0].numpy())
     return out
 
 
@@ -117,6 +116,12 @@ def kin(tone: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> aff
         mean, *others = (part[number].numpy() for part in found)
         _loops.kin(*padded, care, limit, mean, *(other[0] for other in others))
     return found
+
+
+def places() -> np.ndarray:
+    """Rows and columns of the pixels among which `brightest_kin` looks, from the pixel itself."""
+    steps = [_steps(size, step) for size, step in affinity.WINDOWS]
+    return np.array(sorted({(y, x) for axis in steps for y in axis for x in axis}))
 
 
 def _steps(size: int, step: int) -> range:

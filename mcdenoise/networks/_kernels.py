@@ -286,7 +286,11 @@ def _strength(care: Float[Tensor, "n 4 h w"], variance: Float[Tensor, "n 1 h w"]
 
 
 def _fused_for(picture: Tensor) -> ModuleType | None:
-    """The fused filters, where they apply: on the CPU."""
+    """The fused filters, where they apply: on the CPU; while exporting, operators that stand for them."""
+    if torch.compiler.is_exporting():
+        from mcdenoise.networks import _symbols
+
+        return _symbols
     if picture.device.type != "cpu":
         return None
     from mcdenoise.networks import _fused  # numba takes half a second to import
