@@ -1,5 +1,6 @@
 """Sequences: which frames there are of `shot.####.exr`, and the names of what comes out."""
 
+import functools
 import itertools
 import re
 from collections.abc import Iterable
@@ -85,6 +86,7 @@ def gaps(numbers: Iterable[int]) -> str:
     return ranged(missing) if missing else ""
 
 
+@functools.cache  # asked for each of ten thousand frames
 def _parsed(path: str | Path) -> FileSequence | None:
     """The name as a pattern, or None; digits that stand where a number could are no pattern.
 
