@@ -18,8 +18,8 @@ from mcdenoise.__main__ import main
 from mcdenoise.commands import _farms
 from mcdenoise.frame import Frame
 
-# Vendors' tools need packages that exclude each other, so they live in venvs of their own.
-OPENJD = os.environ.get("MCDENOISE_OPENJD") or shutil.which("openjd")
+# Beside this Python, where `make` installs it, unless it is said to be elsewhere.
+OPENJD = os.environ.get("MCDENOISE_OPENJD") or shutil.which("openjd", path=Path(sys.executable).parent)
 
 
 def save(path: Path, value: float = 2.0) -> None:
@@ -49,7 +49,7 @@ def export(farm: str, *words: str, render: str = "") -> int:
 
 def openjd(*words: str, code: int = 0) -> str:
     if not OPENJD:
-        pytest.skip("no openjd: pip install openjd-cli in a venv of its own, name it in MCDENOISE_OPENJD")
+        pytest.skip("no openjd: pip install openjd-cli, or name it in MCDENOISE_OPENJD")
     told = subprocess.run([OPENJD, *words], capture_output=True, text=True, timeout=280)
     assert told.returncode == code, told.stdout + told.stderr
     return told.stdout
