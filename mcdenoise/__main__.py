@@ -1,10 +1,12 @@
 """The command line: finds the verb, runs it, and turns an error into one line and an exit code."""
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Never
@@ -32,19 +34,41 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see `{self.prog} --help`")
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, by which farms stop a task; nothing half written is left, as with Ctrl-C."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (`sys.argv` by default) and return its exit code."""
     try:
-        return _run(list(sys.argv[1:] if argv is None else argv))
+        with _ended_by_terminate():
+            return _run(list(sys.argv[1:] if argv is None else argv))
     except McdenoiseError as error:
         _terminal.report(error)
         return error.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         _terminal.complain("stopped")
-        return 128 + signal.SIGINT
+        return 128 + (signal.SIGTERM if isinstance(stopped, Terminated) else signal.SIGINT)
     except BrokenPipeError:  # `mcdenoise ... | head`: whoever reads has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 128 + signal.SIGPIPE
+
+
+@contextlib.contextmanager
+def _ended_by_terminate() -> Iterator[None]:
+    """While it lasts SIGTERM raises; only the main thread can be told so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> Never:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(arguments: list[str]) -> int:

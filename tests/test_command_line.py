@@ -148,13 +148,16 @@ def test_one_bad_frame_does_not_stop_the_rest(frame: Path, capsys: pytest.Captur
     assert not bad.with_name("bad_denoised.exr").exists()
     printed = capsys.readouterr()
     assert printed.out.count("\n") == 2
-    assert printed.err == f"mcdenoise: {bad}: not an OpenEXR file; give an .exr file\n"
+    assert printed.err == (
+        f"mcdenoise: {bad}: not an OpenEXR file; give an .exr file\nmcdenoise: 1 of 3 frames failed: {bad}\n"
+    )
 
 
 @pytest.mark.parametrize(
-    ("names", "code"), [(["no.exr"], 3), (["frame.exr", "no.exr"], 3), (["no.exr", "bad.exr"], 1)]
+    ("names", "code"),
+    [(["no.exr"], 3), (["no.exr", "none.exr"], 3), (["frame.exr", "no.exr"], 1), (["no.exr", "bad.exr"], 1)],
 )
-def test_exit_code_is_that_of_the_failures_or_one_where_they_differ(
+def test_exit_code_is_that_of_the_failures_or_one_where_some_succeed_or_they_differ(
     frame: Path, names: list[str], code: int
 ) -> None:
     frame.with_name("bad.exr").write_text("no picture")

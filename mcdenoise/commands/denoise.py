@@ -1,28 +1,30 @@
 """`mcdenoise denoise`, the default verb: frames in, denoised frames out, everything but color untouched."""
 
 import argparse
-import os
-import tempfile
+import logging
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcdenoise import __version__, sequence
-from mcdenoise.commands import _terminal
+from mcdenoise import __version__
+from mcdenoise.commands import _jobs, _pipeline, _progress, _terminal
+from mcdenoise.commands._jobs import Job
+from mcdenoise.commands._report import Outcome, Report
 from mcdenoise.ensemble import QUALITIES
-from mcdenoise.errors import ExrError, McdenoiseError, NoInputError, UsageError, printable
+from mcdenoise.errors import ExrError, McdenoiseError, printable
 from mcdenoise.frame import PLANES, Frame
 
 if TYPE_CHECKING:
     from mcdenoise.engine import Denoiser
+    from mcdenoise.frame import Attribute
     from mcdenoise.selection import Selection, Wanted
 
-    Read = tuple[Selection, Frame, Mapping[str, str]]
+log = logging.getLogger(__name__)
 
 HELP = "denoise frames (the default verb)"
 EXAMPLES = """\
@@ -30,29 +32,48 @@ examples:
   mcdenoise frame.exr                       writes frame_denoised.exr beside it
   mcdenoise frame.exr -o out.exr --force    names the result, and may overwrite it
   mcdenoise shot.*.exr -o clean/            many frames into a folder: clean/shot_denoised.0001.exr ...
+  mcdenoise shot.####.exr --frames 1-1000x2 -o out.####.exr --skip-existing
   mcdenoise frame.exr --model mine.safetensors --strength 0.8
   mcdenoise frame.exr --quality high
   mcdenoise frame.exr --inplace --keep-noisy
   mcdenoise frame.exr --albedo diffcol --normal guides.exr::N --aovs key_light,fill_light
 
-Every other channel, part and attribute is written as it was read. Exit codes: 0 all denoised, 1 a frame
-or the model failed, 2 wrong use, 3 no such file.
+Every other channel, part and attribute is written as it was read. Exit codes: 0 all denoised, 1 some frames
+or the model failed, 2 wrong use, 3 no such file, 130 and 143 stopped by a signal.
 """
 
 
-@dataclass(frozen=True)
-class Job:
-    """One frame to denoise, and where it goes."""
+Written = tuple[str, float, str]  # status, seconds, summary
 
-    source: Path
-    target: Path
-    in_place: bool = False
+
+@dataclass(frozen=True)
+class Read:
+    """A frame in memory, with what is taken of it and notes on its guides."""
+
+    chosen: "Selection"
+    frame: Frame
+    notes: Mapping[str, str]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Worked:
+    """A denoised frame, with what its header will say."""
+
+    read: Read
+    clean: Frame
+    made_by: "Mapping[str, Attribute]"
+    seconds: float
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of this verb."""
-    parser.add_argument("frames", nargs="+", type=Path, metavar="FRAME.exr", help="frames to denoise")
-    parser.add_argument("-o", "--output", metavar="FILE|FOLDER", help="where to write (a folder for several)")
+    parser.add_argument("frames", nargs="+", type=Path, metavar="FRAME.exr",
+                        help="frames to denoise; shot.####.exr (or %%04d, $F4) for a sequence")  # fmt: skip
+    parser.add_argument(
+        "-o", "--output", metavar="FILE|FOLDER", help="where to write (a folder or out.####.exr for several)"
+    )
+    _add_sequence_arguments(parser)
     parser.add_argument("--model", default="standard", metavar="NAME|FILE", help="model to use (standard)")
     parser.add_argument(
         "--quality",
@@ -84,126 +105,176 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="print errors only")
 
 
+def _add_sequence_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags for many frames."""
+    parser.add_argument(
+        "--frames",
+        dest="numbers",
+        metavar="RANGES",
+        help="numbers for ####: 1-1000x2,1500 (all that are there)",
+    )
+    parser.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="leave out frames whose result is there, whole, and made alike; --force remakes others",
+    )
+    parser.add_argument("--chunk-size", type=_positive, metavar="N", help="frames in a task of an array job")
+    parser.add_argument("--chunk-index", type=_index, metavar="I", help="which task this is, from 0")
+    parser.add_argument(
+        "--progress-format", default="auto", choices=tuple(_progress.FORMATS), help="for whom (auto)"
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE.json", help="write what became of each frame")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Denoise each frame; one bad frame doesn't stop the rest."""
-    if arguments.inplace and arguments.output:
-        raise UsageError("--inplace and -o: a frame can't go to two places; give one of them")
-    jobs = _in_place(arguments.frames) if arguments.inplace else _jobs(arguments.frames, arguments.output)
-    force = arguments.force or arguments.inplace
-    failures = {job: _attempt(job.source, partial(_check, job, force=force)) for job in jobs}
-    sound = [job for job in jobs if not failures[job]]
-    if sound:
-        failures.update(_denoise_all(sound, arguments))
-    return _exit_code([error for error in failures.values() if error])
+    jobs = _jobs.plan(arguments)
+    report = Report(jobs)
+    with _kept(report, arguments):
+        missing = _jobs.missing(jobs)
+        _tell_missing(jobs, missing, arguments)
+        for job, error in missing.items():
+            _end(Outcome.failed(job, error, status="missing"), report, arguments)
+        todo = _checked([job for job in jobs if job not in missing], report, arguments)
+        if todo:
+            _denoise_all(todo, report, arguments)
+    _tell_failures(report)
+    return report.exit_code
 
 
-def _in_place(frames: Sequence[Path]) -> list[Job]:
-    """Each frame as its own target; the file that a link leads to, so that the link stays one."""
-    return [Job(frame, Path(os.path.realpath(frame)), in_place=True) for frame in dict.fromkeys(frames)]
+@contextmanager
+def _kept(report: Report, arguments: argparse.Namespace) -> Iterator[None]:
+    """Write the report when all is over, however it ends; and before, so that what can't be is told early."""
+    if not arguments.report:
+        yield
+        return
+    report.write(arguments.report, arguments)
+    try:
+        yield
+    finally:
+        report.write(arguments.report, arguments)
 
 
-def _jobs(frames: Sequence[Path], output: str | None) -> list[Job]:
-    """Each frame with its target.
+def _tell_missing(
+    jobs: Sequence[Job], missing: Mapping[Job, McdenoiseError], arguments: argparse.Namespace
+) -> None:
+    """The frames of a sequence that aren't there in one line, others one by one; before any work."""
+    for job, error in missing.items():
+        if not job.pattern:
+            _terminal.report(error)
+    numbered = [job for job in missing if job.pattern]
+    if numbered:
+        lacking = f"{len(numbered)} of {len(jobs)} frames aren't there"
+        _terminal.complain(f"{lacking}: {_jobs.in_words(numbered)}; render them first")
+    if arguments.numbers is None and (gaps := _jobs.gaps(jobs)):
+        _terminal.complain(f"between those frames there is no {gaps}")
 
-    Raises:
-        UsageError: `output` is one file for several frames, or no EXR; or two frames have one target.
-    """
-    jobs = [Job(frame, _target(frame, output)) for frame in dict.fromkeys(frames)]
-    by_target: dict[Path, Path] = {}
+
+def _tell_failures(report: Report) -> None:
+    """At the end of many lines, once more which frames failed."""
+    failed = [outcome.job for outcome in report.failures]
+    if failed and len(report.jobs) > 1:
+        _terminal.complain(f"{len(failed)} of {len(report.jobs)} frames failed: {_jobs.in_words(failed)}")
+
+
+def _checked(jobs: Sequence[Job], report: Report, arguments: argparse.Namespace) -> list[Job]:
+    """The jobs that can and need be done; how the others ended goes into the report."""
+    unwritable = _jobs.unwritable(jobs)
+    todo = []
     for job in jobs:
-        if job.target in by_target:
-            both = f"{by_target[job.target]} and {job.source}"
-            raise UsageError(
-                f"{job.target}: would be the result of {both}; give a folder with -o, or one by one"
-            )
-        by_target[job.target] = job.source
-    return jobs
+        try:
+            if fault := unwritable.get(job.target.parent):
+                raise fault
+            _jobs.check(job, may_overwrite=_may_overwrite(arguments) or arguments.skip_existing)
+            if _is_done(job, arguments):
+                _end(Outcome(job, "skipped"), report, arguments)
+            else:
+                todo.append(job)
+        except McdenoiseError as error:
+            _end(Outcome.failed(job, _explained(job, error)), report, arguments)
+    return todo
 
 
-def _target(frame: Path, output: str | None) -> Path:
-    denoised = sequence.denoised_path(frame)
-    if output is None:
-        return denoised
-    if output.endswith(("/", os.sep)) or Path(output).is_dir():
-        return Path(output) / denoised.name
-    if Path(output).suffix.lower() != ".exr":
-        raise UsageError(
-            f"-o {output}: neither a folder that exists nor a name ending in .exr; give one of them"
-        )
-    return Path(output)
+def _may_overwrite(arguments: argparse.Namespace) -> bool:
+    return bool(arguments.force or arguments.inplace)
 
 
-def _attempt(where: Path, work: Callable[[], None]) -> McdenoiseError | None:
-    """Do the work for one frame; what goes wrong is reported and returned."""
-    try:
-        work()
-    except McdenoiseError as error:
-        _terminal.report(error)
-        return error
-    except MemoryError:
-        full = ExrError(
-            f"{where}: needs more memory than there is; close other programs or use a smaller frame"
-        )
-        _terminal.report(full)
-        return full
-    return None
+def _is_done(job: Job, arguments: argparse.Namespace) -> bool:
+    """With `--skip-existing`, whether the frame's result is there."""
+    if not arguments.skip_existing or not job.target.exists():
+        return False
+    from mcdenoise.commands import _existing
+
+    return _existing.is_done(job, _wanted(arguments), arguments, may_overwrite=_may_overwrite(arguments))
 
 
-def _check(job: Job, *, force: bool) -> None:
-    """Refuse what can't end well, before any work.
-
-    Raises:
-        NoInputError: there is no such frame.
-        UsageError: the frame would overwrite itself.
-        ExrError: the target exists already, or can't be written.
-    """
-    if not job.source.exists():
-        raise NoInputError(f"{job.source}: no such file; check the path")
-    if job.target.exists():
-        if job.target.samefile(job.source) and not job.in_place:
-            raise UsageError(
-                f"{job.target}: would overwrite its own input; choose another name, or --inplace"
-            )
-        if job.target.is_dir() or not force:
-            what = (
-                "is a folder; choose another name" if job.target.is_dir() else "exists; --force overwrites it"
-            )
-            raise ExrError(f"{job.target}: {what}")
-    _check_folder(job.target.parent)
+def _end(outcome: Outcome, report: Report, arguments: argparse.Namespace, summary: str = "") -> None:
+    """Note how a frame ended, and tell it in the words that were asked for."""
+    report.outcomes[outcome.job] = outcome
+    _tell_end(outcome, arguments, summary)
+    _progress.say(arguments.progress_format, outcome, len(report.outcomes), len(report.jobs))
 
 
-def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise ExrError(f"{folder}: no such folder to write to; make it first")
-    try:
-        tempfile.TemporaryFile(dir=folder).close()  # asking the system for rights says yes to root anywhere
-    except OSError as error:
-        raise ExrError(f"{folder}: can't be written to: {error.strerror}; choose another folder") from error
+def _tell_end(outcome: Outcome, arguments: argparse.Namespace, summary: str) -> None:
+    if outcome.error and outcome.status != "missing":
+        _terminal.complain(outcome.error)
+    elif outcome.status == "skipped":
+        summary = f"{printable(str(outcome.job.target))}: is there already"
+    if summary and not arguments.quiet and arguments.progress_format != "json":
+        _terminal.say(summary)
 
 
-def _denoise_all(jobs: Sequence[Job], arguments: argparse.Namespace) -> dict[Job, McdenoiseError | None]:
-    """The failures, frame by frame; without a model nothing is possible, so that error isn't caught here."""
+def _wanted(arguments: argparse.Namespace) -> "Wanted":
     from mcdenoise.selection import Wanted
 
     planes = {plane: getattr(arguments, plane) for plane in PLANES if getattr(arguments, plane)}
-    wanted = Wanted(planes, arguments.aovs)
-    with ThreadPoolExecutor(1) as background:  # the first frame decodes while torch is imported
-        reads = deque([background.submit(_read, jobs[0].source, wanted).result])
-        denoiser = _load(arguments)
-    reads += [partial(_read, job.source, wanted) for job in jobs[1:]]
-    failures = {}
-    for number, job in enumerate(jobs, 1):
-        label = f"{job.source.name} ({number}/{len(jobs)})"
-        work = partial(_denoise, job, reads.popleft(), denoiser, arguments, label)
-        failures[job] = _attempt(job.source, work)
-    return failures
+    return Wanted(planes, arguments.aovs)
 
 
-def _read(path: Path, wanted: "Wanted") -> "Read":
+def _denoise_all(jobs: Sequence[Job], report: Report, arguments: argparse.Namespace) -> None:
+    """All jobs, I/O beside the work; without a model nothing is possible, so that error isn't caught here."""
+
+    def ended(job: Job, done: "Future[Written]") -> None:
+        error = done.exception()
+        if error:
+            _end(Outcome.failed(job, _explained(job, error)), report, arguments)
+            return
+        status, seconds, summary = done.result()
+        _end(Outcome(job, status, seconds), report, arguments, summary)
+
+    _pipeline.run(
+        jobs,
+        _pipeline.Stages(
+            read=partial(_read, arguments=arguments),
+            start=lambda: partial(_denoise, denoiser=_load(arguments), report=report, arguments=arguments),
+            write=partial(_write, arguments=arguments),
+        ),
+        ended,
+    )
+
+
+def _explained(job: Job, error: BaseException) -> McdenoiseError:
+    """What went wrong with a frame in a line; with `-v` its traceback."""
+    log.debug("%s", job.source, exc_info=error)
+    if isinstance(error, McdenoiseError):
+        return error
+    if _pipeline.lacks_memory(error):
+        return ExrError(
+            f"{job.source}: needs more memory than there is; close other programs or use a smaller frame"
+        )
+    return McdenoiseError(f"{job.source}: {type(error).__name__}: {error}; please report this file")
+
+
+def _read(job: Job, arguments: argparse.Namespace) -> "Read | None":
+    """The frame with what is taken of it; None if another process has done it meanwhile."""
     from mcdenoise import exr, selection
 
-    chosen = selection.select(exr.read(path), wanted)
-    return chosen, *selection.load(chosen)
+    if _is_done(job, arguments):
+        return None
+    start = time.perf_counter()
+    chosen = selection.select(exr.read(job.source), _wanted(arguments))
+    frame, notes = selection.load(chosen)
+    return Read(chosen, frame, notes, time.perf_counter() - start)
 
 
 def _load(arguments: argparse.Namespace) -> "Denoiser":
@@ -214,29 +285,47 @@ def _load(arguments: argparse.Namespace) -> "Denoiser":
 
 
 def _denoise(
-    job: Job, read: Callable[[], "Read"], denoiser: "Denoiser", arguments: argparse.Namespace, label: str
-) -> None:
-    from mcdenoise import exr, selection
+    job: Job, read: "Read | None", *, denoiser: "Denoiser", report: Report, arguments: argparse.Namespace
+) -> "Worked | None":
+    from mcdenoise import selection
 
+    if read is None:
+        return None
     start = time.perf_counter()
-    chosen, noisy, notes = read()
-    with _terminal.tile_bar(label, quiet=arguments.quiet) as advance:
-        clean = denoiser(noisy, strength=arguments.strength, on_tile=advance)
-    planes = {}
-    if arguments.strength:
-        planes = selection.put_back(chosen, noisy, clean, keep_nonfinite=arguments.keep_nonfinite)
+    label = f"{job.source.name} ({len(report.outcomes) + 1}/{len(report.jobs)})"
+    with _terminal.tile_bar(label, quiet=_shows_no_bar(arguments)) as advance:
+        clean = denoiser(read.frame, strength=arguments.strength, on_tile=advance)
+    seconds = read.seconds + time.perf_counter() - start
     made_by = {
         "mcdenoise.version": __version__,
         "mcdenoise.model": denoiser.model_name,
         "mcdenoise.quality": arguments.quality,
         "mcdenoise.strength": arguments.strength,
-        **selection.told(chosen, clean),
-        "mcdenoise.seconds": time.perf_counter() - start,
+        **selection.told(read.chosen, clean),
+        "mcdenoise.seconds": seconds,
     }
+    return Worked(read, clean, made_by, seconds)
+
+
+def _shows_no_bar(arguments: argparse.Namespace) -> bool:
+    return bool(arguments.quiet or arguments.progress_format != "auto")
+
+
+def _write(job: Job, worked: "Worked | None", arguments: argparse.Namespace) -> Written:
+    """Put the result into its file; the status, the seconds that the frame took, and what to say of it."""
+    from mcdenoise import exr, selection
+
+    if worked is None:
+        return "skipped", 0.0, ""
+    start = time.perf_counter()
+    chosen, noisy = worked.read.chosen, worked.read.frame
+    planes = {}
+    if arguments.strength:
+        planes = selection.put_back(chosen, noisy, worked.clean, keep_nonfinite=arguments.keep_nonfinite)
     kept = {"keep_noisy": arguments.keep_noisy, "compression": arguments.compression}
-    exr.write(job.target, chosen.picture, selection.edits(chosen, planes, made_by, **kept))
-    if not arguments.quiet:
-        _terminal.say(_summary(job, chosen, noisy, notes, time.perf_counter() - start))
+    exr.write(job.target, chosen.picture, selection.edits(chosen, planes, worked.made_by, **kept))
+    seconds = worked.seconds + time.perf_counter() - start
+    return "denoised", seconds, _summary(job, chosen, noisy, worked.read.notes, seconds)
 
 
 def _summary(job: Job, chosen: "Selection", noisy: Frame, notes: Mapping[str, str], seconds: float) -> str:
@@ -251,12 +340,6 @@ def _summary(job: Job, chosen: "Selection", noisy: Frame, notes: Mapping[str, st
     if chosen.layout.others:
         parts.append(f"not denoised: {', '.join(chosen.layout.others)}")
     return printable("; ".join(parts))
-
-
-def _exit_code(failures: Sequence[McdenoiseError]) -> int:
-    """0 without failures; the failures' own code where they agree; else 1."""
-    codes = {error.exit_code for error in failures}
-    return codes.pop() if len(codes) == 1 else min(len(codes), 1)
 
 
 def _strength(text: str) -> float:
@@ -282,4 +365,16 @@ def _compression(text: str) -> str:
 def _pixels(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} isn't a number of pixels, 1 or more")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't a whole number, 1 or more")
+    return int(text)
+
+
+def _index(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} isn't a whole number, 0 or more")
     return int(text)
