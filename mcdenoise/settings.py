@@ -22,6 +22,9 @@ class TrainSettings:
     loss: str = setting(
         "relative_l2", "which loss; only those whose best constant is the mean", metavar="NAME"
     )
+    means_weight: float = setting(
+        1.0, "how much the light of squares of 32 pixels counts beside that of single ones", metavar="X"
+    )
     learning_rate: float = setting(1e-3, "peak of the one-cycle schedule", metavar="X")
     weight_decay: float = setting(1e-4, "AdamW's decay", metavar="X")
     clip: float = setting(1.0, "largest norm of a gradient; fireflies make longer ones", metavar="X")
@@ -51,3 +54,5 @@ class TrainSettings:
             0 < self.learning_rate < 1 and self.clip > 0 and 0 <= self.ema < 1 and 0 <= self.held_out < 1
         ):
             raise UsageError("train: --learning-rate, --clip, --ema or --held-out is out of range")
+        if self.means_weight < 0:
+            raise UsageError(f"train: --means-weight {self.means_weight}: can't be negative")

@@ -30,8 +30,6 @@ log = logging.getLogger(__name__)
 VALIDATION_PAIRS = 24
 # How much what a network says of the noise counts beside what it makes of the picture.
 NOISE_WEIGHT = 1.0
-# How much the means over squares of pixels count.
-MEANS_WEIGHT = 8.0
 # So that what is bounded doesn't run against its bounds, where nothing is learned any more.
 STRAIN_WEIGHT = 0.05
 
@@ -173,7 +171,7 @@ def update(
     witness = batch.witness.to(device)
     weight = losses.certainty(known, ratio) * losses.caution(estimate, color, guides, known, witness)
     value = loss(estimate, target, weight)
-    beside = MEANS_WEIGHT * losses.of_means(estimate, target)
+    beside = settings.means_weight * losses.of_means(estimate, target)
     if output.noise is not None:
         beside = beside + NOISE_WEIGHT * losses.of_noise(output.noise, color, target, ratio)
     if output.strain is not None:

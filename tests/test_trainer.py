@@ -276,7 +276,7 @@ def test_impossible_settings_are_refused_before_any_work(
     "change",
     [{"steps": 0}, {"batch": 0}, {"crop": 0}, {"crop": 33}, {"learning_rate": 0.0}, {"learning_rate": 2.0},
      {"clip": 0.0}, {"ema": 1.0}, {"held_out": 1.0}, {"held_out": -0.1}, {"save_every": 0},
-     {"workers": -1}],
+     {"workers": -1}, {"means_weight": -1.0}],
     ids=str,
 )  # fmt: skip
 def test_settings_out_of_range_are_refused(change: dict[str, Any]) -> None:
@@ -346,9 +346,10 @@ def test_averaged_weights_lie_between_where_they_were_and_where_the_network_is(
 def test_network_learns(tmp_path: Path, noisy_frame: MakeFrame) -> None:
     told: list[float] = []
     pairs = [small.pair([noisy_frame(seed, size=(40, 48), sigma=0.05) for seed in (1, 2)])]
-    settings = small.settings(network="unet", steps=40, learning_rate=0.003)
+    settings = small.settings(network="unet", steps=80, learning_rate=0.003)
     trainer.train(settings, pairs, tmp_path / "model.safetensors", report=lambda now: told.append(now.loss))
-    assert np.mean(told[-10:]) < 0.5 * np.mean(told[:10])
+    # Of the logarithms, since one crop's loss is a thousand times another's.
+    assert np.log(told[-20:]).mean() < np.log(told[:20]).mean() - 1
 
 
 def test_training_that_blew_up_is_stopped_and_one_with_fireflies_is_not() -> None:
