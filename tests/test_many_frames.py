@@ -282,8 +282,10 @@ def test_report_names_every_frame_and_how_it_ended(tmp_path: Path) -> None:
     assert report["frames"][1]["target"] == str(tmp_path / "out.0002.exr")
 
 
+# Ctrl-C is ignored by what a shell started in the background, and by all its children: this one isn't.
 STOPPED = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, {tests!r})
 from types import SimpleNamespace
 import halving_engine
