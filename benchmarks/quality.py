@@ -19,7 +19,7 @@ from tqdm import tqdm
 from benchmarks import origin, page, peers, pictures, report, validation
 from benchmarks.report import Result, Scored
 from benchmarks.validation import Case
-from mcdenoise import ensemble, exr, metrics
+from mcdenoise import ensemble, metrics
 from mcdenoise.errors import McdenoiseError, NoInputError
 from mcdenoise.frame import Frame
 from mcdenoise.metrics import Image
@@ -64,7 +64,7 @@ def measure_all(
     """Measure each case, and write its pictures, one after the other; `ours` is among the denoisers."""
     for case in cases:
         frame = validation.mean_frame(case.pair)
-        halves = exr.read_frame(case.reference.first).color, exr.read_frame(case.reference.second).color
+        halves = validation.reference_halves(case)
         images = {"noisy": frame.color, **{name: run(frame).color for name, run in denoisers.items()}}
         images |= {f"OIDN {name}": run(frame) for name, run in peers.modes(frame).items()}
         result = Result(case, {name: score(image, *halves) for name, image in images.items()})

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from benchmarks import quality, report, validation
 from benchmarks.report import Result, Scored, Summary
 from benchmarks.validation import Case
-from mcdenoise import Denoiser, exr
+from mcdenoise import Denoiser
 from mcdenoise.errors import FrameError, McdenoiseError
 from mcdenoise.metrics import Scores
 
@@ -63,7 +63,7 @@ def _measure(cases: Iterable[Case], model: Path, peers: dict[str, dict[str, Scor
     denoise = Denoiser(model, device="cpu")
     for case in cases:
         frame = validation.mean_frame(case.pair)
-        halves = exr.read_frame(case.reference.first).color, exr.read_frame(case.reference.second).color
+        halves = validation.reference_halves(case)
         methods = peers.get(case.name, {})
         relmse = quality.score(frame.color, *halves).scores.relmse
         if "noisy" not in methods or not math.isclose(relmse, methods["noisy"].scores.relmse, rel_tol=1e-4):

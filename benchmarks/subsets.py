@@ -3,8 +3,8 @@
     python -m benchmarks.subsets VALIDATION_DIR --model mcdenoise/weights/standard.safetensors
 
 OIDN knows color, albedo, and normal with albedo; its best setting that these inputs allow is taken for each
-frame. `noisy guides`: albedo and normal of one half with noise of its own added, as depth of field
-and motion make it; OIDN may prefilter them, as its users do.
+frame. `noisy guides`: albedo and normal with noise of their own added; OIDN may prefilter them, as its users
+do.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks import origin, peers, quality, validation
-from mcdenoise import exr, metrics
+from mcdenoise import metrics
 from mcdenoise.errors import McdenoiseError
 from mcdenoise.frame import Frame
 from mcdenoise.metrics import Image
@@ -51,7 +51,7 @@ def main() -> int:
 def measure(case: validation.Case, denoise: quality.Denoise) -> dict[str, float | None]:
     """relMSE of ours over OIDN's for each set of inputs; None where one is below the reference's noise."""
     frame = validation.mean_frame(case.pair)
-    halves = exr.read_frame(case.reference.first).color, exr.read_frame(case.reference.second).color
+    halves = validation.reference_halves(case)
     found = {}
     for name, given in inputs(frame).items():
         theirs = min(_relmse(image, halves) for image in oidn(given).values())
@@ -88,8 +88,7 @@ def table(ratios: list[dict[str, float | None]]) -> list[str]:
     """Geometric means and the worst frames, as Markdown."""
     rows = ["| inputs | ours / OIDN with the same | worst frame |", "|---|---|---|"]
     for name in ratios[0]:
-        known = [ratio[name] for ratio in ratios if ratio[name] is not None]
-        values = [value for value in known if value is not None]
+        values = [value for ratio in ratios if (value := ratio[name]) is not None]
         rows.append(f"| {name} | {metrics.geometric_mean(values):.3f} | {max(values):.2f} |")
     return rows
 

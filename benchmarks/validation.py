@@ -10,7 +10,7 @@ import numpy as np
 
 from mcdenoise import exr
 from mcdenoise.errors import FrameError, McdenoiseError, NoInputError
-from mcdenoise.frame import Frame
+from mcdenoise.frame import Frame, Plane
 
 REFERENCE_SPP = 256  # a half of at least so many is a reference, not work
 # Header attribute -> its type: what pairs are grouped by.
@@ -81,6 +81,11 @@ def mean_frame(pair: Pair) -> Frame:
     both = [name for name in first.planes if name in second.planes]
     planes = {name: (first.planes[name] + second.planes[name]) / np.float32(2) for name in both}
     return Frame(planes, {**first.attributes, "mcdenoise.spp": 2 * pair.spp})
+
+
+def reference_halves(case: Case) -> tuple[Plane, Plane]:
+    """The color of both halves of the reference, scene-linear, h w 3."""
+    return exr.read_frame(case.reference.first).color, exr.read_frame(case.reference.second).color
 
 
 def _pairs(firsts: Iterable[Path]) -> tuple[list[Pair], list[str]]:

@@ -62,12 +62,7 @@ def smoothed(
     image: Float[Tensor, "n c h w"], guides: Float[Tensor, "n g h w"], size: int
 ) -> Float[Tensor, "n c h w"]:
     """A plain cross-bilateral filter of size x size pixels, with `CARE`."""
-    seen, strength = guides[:, :CHANNELS], care(guides)
-    total, weights = torch.zeros_like(image), torch.zeros_like(image[:, :1])
-    for pixels, near in zip(shifted(image, size), shifted(seen, size), strict=True):
-        weight = torch.exp(-strangeness(near, seen, strength))[:, None]
-        total, weights = total + weight * pixels, weights + weight
-    return total / weights
+    return _cross_bilateral(image, guides[:, :CHANNELS], care(guides), size)
 
 
 def smoothed_alike(
@@ -75,6 +70,17 @@ def smoothed_alike(
 ) -> Float[Tensor, "n c h w"]:
     """A cross-bilateral filter of size x size pixels, `step` apart, by guides and by tones without noise."""
     strength = features.new_tensor((*CARE[:3], CARE[3] / CLEAN))[None, :, None, None]
+    return _cross_bilateral(image, features, strength, size, step=step)
+
+
+def _cross_bilateral(
+    image: Float[Tensor, "n c h w"],
+    features: Float[Tensor, "n f h w"],
+    strength: Float[Tensor, "1 4 1 1"],
+    size: int,
+    *,
+    step: int = 1,
+) -> Float[Tensor, "n c h w"]:
     total, weights = torch.zeros_like(image), torch.zeros_like(image[:, :1])
     around = zip(shifted(image, size, step=step), shifted(features, size, step=step), strict=True)
     for pixels, near in around:

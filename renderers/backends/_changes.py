@@ -38,24 +38,24 @@ class Changes:
 
     def draw(self, chance: np.random.Generator) -> None:
         """Other lights and materials; the same for the same chance, whatever was drawn before."""
-        self.give_back()
+        self._restore()
         start = int(chance.integers(2**63))
         for key, (share, change, own) in self._known.items():
             mine = np.random.default_rng([start, self._kinds[key]])
             if mine.uniform() < share:
-                self._set(key, change(own, mine))
+                self._parameters[key] = change(own, mine)
+                self._changed.add(key)
         self._parameters.update()
 
     def give_back(self) -> None:
         """The lights and materials of the file."""
-        for key in sorted(self._changed):
-            self._set(key, _copy(self._known[key][2]))
-        self._changed.clear()
+        self._restore()
         self._parameters.update()
 
-    def _set(self, key: str, value: Any) -> None:
-        self._parameters[key] = value
-        self._changed.add(key)
+    def _restore(self) -> None:
+        for key in sorted(self._changed):
+            self._parameters[key] = _copy(self._known[key][2])
+        self._changed.clear()
 
 
 def _copy(value: Any) -> Any:
