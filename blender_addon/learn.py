@@ -63,16 +63,4 @@ def _python() -> str:
     return sys.executable
 
 
-_CLASSES = (LearnFromFile,)
-
-
-def register() -> None:
-    """See the package's."""
-    for each in _CLASSES:
-        bpy.utils.register_class(each)
-
-
-def unregister() -> None:
-    """See the package's."""
-    for each in reversed(_CLASSES):
-        bpy.utils.unregister_class(each)
+register, unregister = bpy.utils.register_classes_factory((LearnFromFile,))

@@ -196,16 +196,4 @@ def _render(flow: Flow, scene: bpy.types.Scene) -> Steps:
         raise WorkError("The render was cancelled; both halves are needed")
 
 
-_CLASSES = (DenoiseRender, RenderHalves, StoreGuides)
-
-
-def register() -> None:
-    """See the package's."""
-    for each in _CLASSES:
-        bpy.utils.register_class(each)
-
-
-def unregister() -> None:
-    """See the package's."""
-    for each in reversed(_CLASSES):
-        bpy.utils.unregister_class(each)
+register, unregister = bpy.utils.register_classes_factory((DenoiseRender, RenderHalves, StoreGuides))

@@ -115,13 +115,12 @@ def preferences() -> McdenoisePreferences:
     return bpy.context.preferences.addons[__package__].preferences
 
 
-_CLASSES = (McdenoiseOptions, McdenoiseStatus, McdenoisePreferences)
+_add, _remove = bpy.utils.register_classes_factory((McdenoiseOptions, McdenoiseStatus, McdenoisePreferences))
 
 
 def register() -> None:
     """See the package's."""
-    for each in _CLASSES:
-        bpy.utils.register_class(each)
+    _add()
     bpy.types.Scene.mcdenoise = bpy.props.PointerProperty(type=McdenoiseOptions)
     bpy.types.WindowManager.mcdenoise = bpy.props.PointerProperty(type=McdenoiseStatus)
 
@@ -130,5 +129,4 @@ def unregister() -> None:
     """See the package's."""
     del bpy.types.WindowManager.mcdenoise
     del bpy.types.Scene.mcdenoise
-    for each in reversed(_CLASSES):
-        bpy.utils.unregister_class(each)
+    _remove()

@@ -94,16 +94,4 @@ class DenoiseSequence(Flow, bpy.types.Operator):
         self.finish(context, "; ".join([f"{text}, in {folder}", *failures[:1]]), is_bad=bool(failures))
 
 
-_CLASSES = (SetUpOutput, GiveOutputBack, DenoiseSequence)
-
-
-def register() -> None:
-    """See the package's."""
-    for each in _CLASSES:
-        bpy.utils.register_class(each)
-
-
-def unregister() -> None:
-    """See the package's."""
-    for each in reversed(_CLASSES):
-        bpy.utils.unregister_class(each)
+register, unregister = bpy.utils.register_classes_factory((SetUpOutput, GiveOutputBack, DenoiseSequence))
