@@ -1,5 +1,10 @@
 """What a user can cause and mend. Caught once, in `__main__`: one line on stderr and the exit code."""
 
+import threading
+
+# Held while a line is told, and while a thread keeps what a library says off the terminal: else ours went with it.
+telling = threading.RLock()
+
 
 def printable(text: str) -> str:
     """The text with what no terminal should be sent written out, line breaks too."""

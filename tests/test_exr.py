@@ -2,7 +2,10 @@
 
 import resource
 import struct
+import sys
+import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcdenoise import exr
+from mcdenoise.commands import _terminal
 from mcdenoise.errors import ExrError, FrameError, NoInputError
+from mcdenoise.exr import _library
 from mcdenoise.frame import Frame
 
 TYPES = {"half": np.float16, "float": np.float32, "uint": np.uint32}
@@ -457,3 +462,25 @@ def assert_same(one: exr.Picture, other: exr.Picture) -> None:
         assert before.head.attributes == after.head.attributes
         if not before.unread:
             assert all(before.pixels[n].tobytes() == after.pixels[n].tobytes() for n in before.pixels)
+
+
+def test_what_another_thread_tells_while_pixels_are_unpacked_reaches_the_terminal(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    capturing, told = threading.Event(), threading.Event()
+
+    def unpacks() -> None:
+        with _library._captured() as said:
+            sys.stdout.write("of the library\n")
+            capturing.set()
+            told.wait(0.2)
+        assert said == ["of the library"]
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(unpacks)
+        capturing.wait()
+        _terminal.say("Progress: 33%")
+        _terminal.complain("frame 2: no picture")
+        told.set()
+        done.result()
+    assert capfd.readouterr() == ("Progress: 33%\n", "mcdenoise: frame 2: no picture\n")

@@ -7,19 +7,21 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-from mcdenoise.errors import McdenoiseError
+from mcdenoise.errors import McdenoiseError, telling
 
 log = logging.getLogger(__name__)
 
 
 def say(text: str) -> None:
     """Print and flush, so that a closed pipe shows here and not at exit."""
-    print(text, flush=True)
+    with telling:
+        print(text, flush=True)
 
 
 def complain(text: str) -> None:
     """One line on stderr, whatever line breaks the text has."""
-    print(f"mcdenoise: {' '.join(text.splitlines())}", file=sys.stderr)
+    with telling:
+        print(f"mcdenoise: {' '.join(text.splitlines())}", file=sys.stderr)
 
 
 def report(error: McdenoiseError) -> None:

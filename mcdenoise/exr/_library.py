@@ -9,7 +9,6 @@ import io
 import logging
 import os
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import OpenEXR
 
+from mcdenoise.errors import telling
 from mcdenoise.exr import _chunks, _header
 from mcdenoise.exr._chunks import Key, Level
 from mcdenoise.exr._header import DamageError, Head, Window
@@ -104,19 +104,16 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-_capturing = threading.Lock()
-
-
 @contextmanager
 def _captured() -> Iterator[list[str]]:
     """Keep what OpenEXR says about damaged files off the terminal; the lines are there after the block.
 
     The binding prints to Python's stdout, the C++ code under it to descriptor 2. What other threads write
-    there in the meantime goes with it.
+    there in the meantime goes with it, unless they hold `errors.telling`.
     """
     said: list[str] = []
     printed = io.StringIO()
-    with _capturing, tempfile.TemporaryFile() as kept, redirect_stdout(printed):
+    with telling, tempfile.TemporaryFile() as kept, redirect_stdout(printed):
         stderr = os.dup(2)
         os.dup2(kept.fileno(), 2)
         try:
