@@ -2,7 +2,7 @@
 
 import threading
 
-# Held while a line is told, and while a thread keeps what a library says off the terminal: else ours went with it.
+# Held while a line is told, and while a library is kept from the terminal: ours would go with its lines.
 telling = threading.RLock()
 
 
