@@ -89,9 +89,9 @@ def finite(plane: Plane) -> tuple[Plane, int]:
 
     Also returns how many pixels that touched.
     """
-    bad = is_no_number(plane)
-    if not bad.any():
+    if plane.max() <= NO_RADIANCE and plane.min() >= -NO_RADIANCE:  # never so with a NaN
         return plane, 0
+    bad = is_no_number(plane)
     good = np.pad(np.where(bad, 0.0, 1.0)[..., None], ((1, 1), (1, 1), (0, 0)))
     values = np.pad(np.where(bad[..., None], 0.0, plane.astype(np.float64)), ((1, 1), (1, 1), (0, 0)))
     height, width = bad.shape
@@ -112,17 +112,24 @@ def guides(
     with the median m of what is hit (`middle`, where these are a tile of a picture), and 0 where nothing is:
     a scale-free nearness.
     """
-    height, width = size
-    given = {
-        name: np.nan_to_num(planes[name], nan=0, posinf=0, neginf=0) for name in GUIDES if name in planes
-    }
-    channels = [
-        np.clip(given["albedo"], 0, 1) if "albedo" in given else np.ones((height, width, 3), np.float32),
-        np.clip(given["normal"], -1, 1) if "normal" in given else np.zeros((height, width, 3), np.float32),
-        _nearness(given["depth"], middle) if "depth" in given else np.zeros((height, width, 1), np.float32),
-    ]
-    masks = [np.full((height, width, 1), float(name in given), np.float32) for name in GUIDES]
-    return np.concatenate([*channels, *masks], axis=2)
+    planar = np.zeros((GUIDE_CHANNELS, *size), np.float32)
+    albedo, normal, nearness, *masks = np.split(planar, [3, 6, 7, 8, 9])
+    albedo[:] = 1
+    if "albedo" in planes:
+        _number(planes["albedo"], 0.0, 1.0, albedo)
+    if "normal" in planes:
+        _number(planes["normal"], -1.0, 1.0, normal)
+    if "depth" in planes:
+        nearness[0] = _nearness(planes["depth"], middle)[..., 0]
+    for name, mask in zip(GUIDES, masks, strict=True):
+        mask[:] = name in planes
+    return planar.transpose(1, 2, 0)
+
+
+def _number(plane: Plane, least: float, most: float, out: np.ndarray) -> None:
+    """Values within bounds, 0 for what is no finite number, as planes."""
+    numbers = torch.from_numpy(np.asarray(plane, np.float32)).nan_to_num(0, 0, 0).clamp_(least, most)
+    torch.from_numpy(out).copy_(numbers.permute(2, 0, 1))
 
 
 def middle_depth(depth: Plane) -> float:

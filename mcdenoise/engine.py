@@ -37,7 +37,7 @@ class Denoiser:
     ) -> None:
         self.device = choose_device(device)
         loaded = checkpoint.load_model(model)
-        self._network = loaded.network.to(self.device)
+        self._network = loaded.network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._tile, self._looks = tile, looks
         self.model_name = loaded.name
         self.card = loaded.card
@@ -200,7 +200,9 @@ def _run(network: Denoising, inputs: Sequence[Float[Tensor, "1 _ h w"]], device:
     height, width = inputs[0].shape[-2:]
     sides = (0, -width % network.stride, 0, -height % network.stride)
     padded = [_padded(part, sides).to(device) for part in inputs]
-    color, guides, *riders = (part.contiguous(memory_format=torch.channels_last) for part in padded)
+    # On the CPU loops want planes, and convolutions take the layout of their weights.
+    layout = torch.contiguous_format if device.type == "cpu" else torch.channels_last
+    color, guides, *riders = (part.contiguous(memory_format=layout) for part in padded)
     with precision(device):
         output = network.carry(color, guides, Riders(*riders)) if riders else Output(network(color, guides))
     carried = None if output.carried is None else output.carried[..., :height, :width].float().cpu()

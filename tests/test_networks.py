@@ -15,6 +15,7 @@ from mcdenoise.encoding import GUIDE_CHANNELS, RADIANCE_LIMIT
 from mcdenoise.frame import Frame
 from mcdenoise.networks import _blocks, _fused, _kernels, hybrid
 from mcdenoise.networks._contract import Denoising
+from mcdenoise.networks._trunk import PER_LEVEL, UPSAMPLING, UPSAMPLING_CARE
 
 every_network = pytest.mark.parametrize("name", plugins.names(networks))
 
@@ -297,7 +298,9 @@ def test_fused_upsampling_and_its_gradients_are_what_torch_computes(plain: Calla
         picture: Tensor, logits: Tensor, fine: Tensor, coarse: Tensor, care: Tensor
     ) -> tuple[Tensor, ...]:
         places = [_kernels.Level(part, torch.full_like(part[:, :1], 0.01)) for part in (fine, coarse)]
-        return _kernels._upsampled(picture, logits, *places, care)
+        level = torch.zeros(2, PER_LEVEL, 10, 20)
+        level[:, UPSAMPLING], level[:, UPSAMPLING_CARE] = logits, care
+        return _kernels.upsampled(picture, level, *places)
 
     compare(upsampled, given, plain)
 
@@ -340,6 +343,18 @@ def test_network_without_the_fused_filters_computes_the_same(name: str, plain: C
         fused = network(color, guides)
         plain()
         torch.testing.assert_close(fused, network(color, guides), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (32, 80), (96, 48)])
+@pytest.mark.parametrize("seed", range(3))
+def test_hybrid_in_use_computes_what_it_learned(size: tuple[int, int], seed: int) -> None:
+    network, (color, guides) = wild(small.network("hybrid", seed=seed)).eval(), small.inputs(*size, seed=seed)
+    color[..., 5::16, 3::16] = RADIANCE_LIMIT  # fireflies
+    guides[:, :7, size[0] // 2 :] *= 1 + 0.01 * torch.randn(1, 7, size[0] // 2, size[1])  # noisy guides
+    with torch.no_grad():
+        learned = network(color, guides)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(color, guides), learned, rtol=2e-3, atol=1e-4)
 
 
 def test_clean_pixels_stay_as_they_are_from_the_first_step_even_where_no_guide_tells_them_apart() -> None:

@@ -71,7 +71,7 @@ class _Upsampled(torch.autograd.Function):
         out = torch.empty(n, channels, 2 * height, 2 * width)
         kinship = torch.empty(n, 1, 2 * height, 2 * width)
         for number in range(n):
-            _loops.upsampled(_padded(coarse[number], 1), _array(logits[number]), _array(fine[number]),
+            _loops.upsampled(_padded(coarse[number], 1), _array(logits[number]), _array(fine[number]), 0,
                       _padded(features[number], 1), _array(strength[number]), out[number].numpy(),
                       kinship[number, 0].numpy())  # fmt: skip
         return out, kinship
@@ -114,7 +114,7 @@ def kin(tone: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> aff
     for number in range(n):
         padded = _padded(tone[number], 2), _padded(guides[number, : affinity.CHANNELS], 2)
         mean, *others = (part[number].numpy() for part in found)
-        _loops.kin(*padded, care, limit, mean, *(other[0] for other in others))
+        _loops.kin(*padded, 2, care, limit, mean, *(other[0] for other in others))
     return found
 
 

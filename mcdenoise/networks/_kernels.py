@@ -176,27 +176,54 @@ def reconstruct(
     weight = _within(TRUST, pixels.trust)
     weighted = torch.cat([radiance * weight, weight], dim=1)
     features = guides[:, : affinity.CHANNELS] + torch.tanh(pixels.correction)
-    places = [_finest(weighted, guides, features, pixels.noise)]
-    images = [filtered(weighted, _filter(pixels.kernel, places[0], pixels.care))]
-    variance = pixels.noise
-    for level in levels:
-        weighted, features, variance = (F.avg_pool2d(part, 2) for part in (weighted, features, variance))
-        variance = CALMER * variance
-        places.append(Level(torch.cat([features, _tone(weighted)], dim=1), variance))
-        images.append(filtered(weighted, _filter(level[:, :TAPS], places[-1], level[:, KERNEL_CARE])))
-    result = images.pop()
-    for level in reversed(levels):
-        coarse, fine = places.pop(), places[-1]
-        above, kinship = _upsampled(result, level[:, UPSAMPLING], fine, coarse, level[:, UPSAMPLING_CARE])
-        here = images.pop()
-        dissent = (tone(above[:, :3]) - tone(here[:, :3])).square().mean(1, keepdim=True) / (
-            fine.noise + affinity.CLEAN
-        )
-        heed = _within(DISSENT_RANGE, level[:, DISSENT]) * DISSENT_START
-        blend = BLEND_RANGE * torch.tanh(level[:, BLEND] / BLEND_RANGE)
-        logit = F.pixel_shuffle(blend, 2) - torch.log(kinship + 1e-4)
-        result = torch.lerp(above, here, torch.sigmoid(logit + dissent * F.pixel_shuffle(heed, 2)))
-    return result
+    finest = _finest(weighted, guides, features, pixels.noise)
+    here = filtered(weighted, _filter(pixels.kernel, finest, pixels.care))
+    above, coarse = coarser(*pooled(weighted, features, pixels.noise), levels, filtered, tone)
+    return _joined(above, here, levels[0], finest, coarse, tone)
+
+
+def pooled(
+    weighted: Weighted, features: Float[Tensor, "n 7 h w"], variance: Float[Tensor, "n 1 h w"]
+) -> tuple[Float[Tensor, "n c h2 w2"], Float[Tensor, "n 7 h2 w2"], Float[Tensor, "n 1 h2 w2"]]:
+    """Half the size, by means; less noise is left in those."""
+    weighted, features, variance = (F.avg_pool2d(part, 2) for part in (weighted, features, variance))
+    return weighted, features, CALMER * variance
+
+
+def coarser(
+    weighted: Weighted,
+    features: Float[Tensor, "n 7 h w"],
+    variance: Float[Tensor, "n 1 h w"],
+    levels: list[Tensor],
+    filtered: Filter,
+    tone: Callable[[Tensor], Tensor],
+) -> tuple[Float[Tensor, "n p h w"], Level]:
+    """A level of the pyramid, joined with those below it; and what its pixels are compared by."""
+    level, *below = levels
+    place = Level(torch.cat([features, _tone(weighted)], dim=1), variance)
+    here = filtered(weighted, _filter(level[:, :TAPS], place, level[:, KERNEL_CARE]))
+    if below:
+        above, coarse = coarser(*pooled(weighted, features, variance), below, filtered, tone)
+        here = _joined(above, here, below[0], place, coarse, tone)
+    return here, place
+
+
+def _joined(
+    coarse_picture: Float[Tensor, "n c h w"],
+    here: Float[Tensor, "n c h2 w2"],
+    level: Float[Tensor, "n p h w"],
+    fine: Level,
+    coarse: Level,
+    tone: Callable[[Tensor], Tensor],
+) -> Float[Tensor, "n c h2 w2"]:
+    above, kinship = upsampled(coarse_picture, level, fine, coarse)
+    dissent = (tone(above[:, :3]) - tone(here[:, :3])).square().mean(1, keepdim=True) / (
+        fine.noise + affinity.CLEAN
+    )
+    heed = _within(DISSENT_RANGE, level[:, DISSENT]) * DISSENT_START
+    blend = BLEND_RANGE * torch.tanh(level[:, BLEND] / BLEND_RANGE)
+    logit = F.pixel_shuffle(blend, 2) - torch.log(kinship + 1e-4)
+    return torch.lerp(above, here, torch.sigmoid(logit + dissent * F.pixel_shuffle(heed, 2)))
 
 
 @torch.no_grad()
@@ -261,22 +288,25 @@ def _filter(logits: Float[Tensor, "n k h w"], place: Level, care: Float[Tensor, 
     return partial(apply_kernels, kernels=weights, size=KERNEL)
 
 
-def _upsampled(
-    picture: Float[Tensor, "n c h w"],
-    logits: Float[Tensor, "n 36 h w"],
-    fine: Level,
-    coarse: Level,
-    care: Float[Tensor, "n 4 h w"],
+def upsampled(
+    picture: Float[Tensor, "n c h w"], level: Float[Tensor, "n p h w"], fine: Level, coarse: Level
 ) -> tuple[Float[Tensor, "n c h2 w2"], Float[Tensor, "n 1 h2 w2"]]:
     """Twice the size, each child from the coarse pixels around it that are like it; and how like they are."""
-    strength = _strength(care, F.avg_pool2d(fine.noise, 2) + coarse.noise)
-    strength = strength * care.new_tensor(COARSE_CARE)[:, None, None]
+    logits, strength = level[:, UPSAMPLING], upsampling_strength(level, fine.noise, coarse.noise)
     fused = _fused_for(picture)
     if fused:
         return fused.upsampled(picture, logits, fine.features, coarse.features, strength)  # type: ignore[no-any-return]
     strange = strangeness_of_children(fine.features, coarse.features, strength)
     taps = (logits.unflatten(1, (4, 9)) - strange).softmax(2).flatten(1, 2)
     return upsample(picture, taps), F.pixel_shuffle(torch.exp(-strange).mean(2), 2)
+
+
+def upsampling_strength(
+    level: Float[Tensor, "n p h w"], fine: Float[Tensor, "n 1 h2 w2"], coarse: Float[Tensor, "n 1 h w"]
+) -> Float[Tensor, "n 4 h w"]:
+    """How much features count between a pixel and the coarse ones around it, by the noise of both."""
+    strength = _strength(level[:, UPSAMPLING_CARE], F.avg_pool2d(fine, 2) + coarse)
+    return strength * level.new_tensor(COARSE_CARE)[:, None, None]
 
 
 def _strength(care: Float[Tensor, "n 4 h w"], variance: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 4 h w"]:

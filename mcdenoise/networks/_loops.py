@@ -121,9 +121,9 @@ def filtered(image: Any, features: Any, logits: Any, strength: Any, size: Any, o
 
 @_compiled
 def upsampled(
-    coarse: Any, logits: Any, fine: Any, features: Any, strength: Any, out: Any, kinship: Any
+    coarse: Any, logits: Any, fine: Any, margin: Any, features: Any, strength: Any, out: Any, kinship: Any
 ) -> None:
-    """`_fused.upsampled`, of one item."""
+    """`_fused.upsampled`, of one item; `fine` has a margin."""
     channels, height, width = coarse.shape[0], logits.shape[1], logits.shape[2]
     for y in prange(height):
         child = np.empty((fine.shape[0], width), np.float32)
@@ -134,7 +134,7 @@ def upsampled(
             for f in range(fine.shape[0]):
                 into = child[f]
                 for x in range(width):
-                    into[x] = fine[f, down, 2 * x + right]
+                    into[x] = fine[f, down + margin, 2 * x + right + margin]
             _compare(rows, features, child, strength, y, 3)
             line[:] = 0
             for tap in range(9):
@@ -291,17 +291,10 @@ def brightest(level: Any, features: Any, places: Any, reach: Any, care: Any, kin
 
 @_compiled
 def kin(
-    tone: Any,
-    features: Any,
-    care: Any,
-    limit: Any,
-    mean: Any,
-    near: Any,
-    variance: Any,
-    count: Any,
-    unlike: Any,
-) -> None:
-    """`affinity.kin`, of one item."""
+    tone: Any, features: Any, margin: Any, care: Any, limit: Any, mean: Any, near: Any, variance: Any,
+    count: Any, unlike: Any,
+) -> None:  # fmt: skip
+    """`affinity.kin`, of one item; the tone's margin is 2, the features' is `margin`."""
     height, width = variance.shape
     for y in prange(height):
         strength = np.empty((3, width), np.float32)
@@ -317,8 +310,9 @@ def kin(
             is_near = 0 < tap // 5 < 4 and 0 < left < 4
             strange[:] = 0
             for f in range(features.shape[0]):
-                own = features[f, y + 2, 2 : 2 + width]
-                _add_square(strange, features[f, row, left : left + width], own, strength[KINDS[f]], width)
+                own = features[f, y + margin, margin : margin + width]
+                other = features[f, row + margin - 2, left + margin - 2 : left + margin - 2 + width]
+                _add_square(strange, other, own, strength[KINDS[f]], width)
             for x in range(width):
                 strange[x] = np.float32(1) if strange[x] < limit else np.float32(0)
             for x in range(width):

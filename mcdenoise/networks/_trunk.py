@@ -69,7 +69,13 @@ class Trunk(nn.Module):
         predictions from 1/2 to 1/16, float32."""
         squares = [spread.variance, spread.unlike, affinity.box(spread.unlike)]
         known = torch.cat([torch.log10(torch.cat(squares, dim=1) + affinity.CLEAN) + 2, spread.share], dim=1)
-        x, skips = F.pixel_unshuffle(torch.cat([_features(color, guides), known], dim=1), 2), []
+        decoded = self.decoded(F.pixel_unshuffle(torch.cat([_features(color, guides), known], dim=1), 2))
+        predicted = [head(x) for head, x in zip(self.heads, decoded, strict=True)]
+        return F.pixel_shuffle(predicted[0][:, PER_LEVEL:], 2), [p[:, :PER_LEVEL].float() for p in predicted]
+
+    def decoded(self, x: Float[Tensor, "n c h w"]) -> list[Tensor]:
+        """What the heads are given, from 1/2 to 1/16."""
+        skips = []
         for level, encoder in enumerate(self.encoders):
             x = encoder(F.max_pool2d(x, 2) if level else x)
             skips.append(x)
@@ -77,8 +83,7 @@ class Trunk(nn.Module):
         for decoder, skip in zip(reversed(self.decoders), reversed(skips[:-1]), strict=True):
             x = F.interpolate(decoded[0], scale_factor=2.0, mode="nearest")
             decoded.insert(0, decoder(torch.cat([x, skip], dim=1)))
-        predicted = [head(x) for head, x in zip(self.heads, decoded, strict=True)]
-        return F.pixel_shuffle(predicted[0][:, PER_LEVEL:], 2), [p[:, :PER_LEVEL].float() for p in predicted]
+        return decoded
 
 
 @torch.no_grad()

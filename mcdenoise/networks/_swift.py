@@ -1,0 +1,248 @@
+"""`hybrid` on the CPU, in use: the same sums (tested), without most of the pictures in between.
+
+What the finest head says of each pixel is made a few rows at a time and used while it is in the cache; what
+else is done at full resolution goes through the loops of `_swift_loops` (docs/decisions/0014).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from mcdenoise import affinity
+from mcdenoise.encoding import split_guides, tone_map, tone_unmap
+from mcdenoise.networks import _fused, _kernels, _loops, _swift_loops
+from mcdenoise.networks._kernels import Level
+from mcdenoise.networks._trunk import BLEND, DISSENT, LEAST_ALBEDO, PER_LEVEL, TAPS, UPSAMPLING, Trunk
+
+# Rows, at half resolution, of which a head's output stays in the cache.
+BAND = 16
+# Pixels around the guides, as far as the brightest kin are sought.
+MARGIN = int(_fused.places().max())
+# Which outputs of the finest head are the kernels.
+KERNELS = slice(PER_LEVEL, PER_LEVEL + 4 * TAPS)
+
+# What a level says of how it is joined with the finer one: blend and dissent.
+JOINT = [*range(BLEND.start, BLEND.stop), *range(DISSENT.start, DISSENT.stop)]
+
+# Rows and columns, in planes of a channel each; with a margin or without.
+Plane = Float[np.ndarray, "_ _"]
+Planes = Float[np.ndarray, "_ _ _"]
+
+
+class Bounds(NamedTuple):
+    """What `hybrid` keeps its prediction within; see there."""
+
+    shift: float
+    shifted: float
+    around: int
+    highlight: float
+    tiny: float
+
+
+def denoised(
+    trunk: Trunk, color: Float[Tensor, "1 3 h w"], guides: Float[Tensor, "1 g h w"], bounds: Bounds
+) -> Float[Tensor, "1 3 h w"]:
+    """See `Denoising.forward`."""
+    planes = color.contiguous()[0]
+    near = _padded(guides[0, : affinity.CHANNELS], MARGIN)
+    start, told = _told(planes, guides.contiguous()[0], near)
+    decoded = trunk.decoded(told)
+    finest = decoded[0]
+    raw = _scattered(trunk, finest, slice(KERNELS.stop, None), 2)
+    levels = [torch.from_numpy(_scattered(trunk, finest, slice(PER_LEVEL), 1))[None]]
+    levels += [head(x)[:, :PER_LEVEL].float() for head, x in zip(trunk.heads[1:], decoded[1:], strict=True)]
+    divisor, radiance, features, variance, pooled = _prepared(raw, planes.numpy(), near, start)
+    tone = tone_map(torch.from_numpy(radiance)).numpy()
+    strength, left = _compared(tone, near, variance, raw, features)
+    small, coarse = _kernels.coarser(*pooled, levels, _kernels.mean_tone, _as_it_is)
+    above, kinship = _upsampled(small, levels[0], features, left, coarse)
+    here = _filtered(trunk, finest, tone, features, strength)
+    _swift_loops.joined(
+        above, here, kinship, left, levels[0][0, JOINT].numpy(), raw, variance, _bound(_kernels.BLEND_RANGE),
+        _bound(_kernels.DISSENT_RANGE), np.float32(bounds.shift), np.float32(bounds.shifted), here,
+    )  # fmt: skip
+    estimate = tone_unmap(torch.from_numpy(here)).mul_(torch.from_numpy(divisor)).numpy()
+    _bound_by_kin(estimate, planes.numpy(), near, variance, bounds)
+    _quench(estimate, variance, bounds)
+    return torch.from_numpy(estimate)[None]
+
+
+def _told(
+    color: Float[Tensor, "3 h w"], guides: Float[Tensor, "g h w"], near: Planes
+) -> tuple[Plane, Float[Tensor, "1 c h2 w2"]]:
+    """The variance of tones as statistics have it, and what the trunk begins with."""
+    tone = tone_map(torch.from_numpy(_padded(color, 2)))
+    found = _kin(tone.numpy(), near)
+    variance, around = np.empty(found.unlike.shape, np.float32), np.empty(found.unlike.shape, np.float32)
+    _swift_loops.noise(tone.numpy(), found.variance, found.number, found.unlike, variance, around)
+    squares = torch.from_numpy(np.stack([variance, found.unlike, around]))
+    known = torch.log10_(squares.add_(affinity.CLEAN)).add_(2)
+    share = torch.from_numpy(found.number)[None] / affinity.AROUND
+    demodulated = tone_map(color / split_guides(guides[None])[0][0].clamp(min=LEAST_ALBEDO))
+    inner = np.ascontiguousarray(tone.numpy()[:, 2:-2, 2:-2])
+    parts = (inner, demodulated.numpy(), guides.numpy(), known.numpy(), share.numpy())
+    return variance, _unshuffled(parts)
+
+
+def _unshuffled(parts: Sequence[Planes]) -> Float[Tensor, "1 c h2 w2"]:
+    """`pixel_unshuffle` by 2, channels last, in the type that convolutions want."""
+    height, width = parts[0].shape[1] // 2, parts[0].shape[2] // 2
+    channels = 4 * sum(len(part) for part in parts)
+    kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
+    out = torch.empty(1, channels, height, width, dtype=kind, memory_format=torch.channels_last)
+    rows = np.empty((BAND, width, channels), np.float32)
+    for first, into in _bands(out):
+        _swift_loops.unshuffled(tuple(parts), first, rows[: len(into)])
+        into.copy_(torch.from_numpy(rows[: len(into)]))
+    return out
+
+
+def _bands(picture: Float[Tensor, "1 c h w"]) -> Iterator[tuple[int, Float[Tensor, "b w c"]]]:
+    rows = picture[0].permute(1, 2, 0)
+    return ((first, rows[first : first + BAND]) for first in range(0, len(rows), BAND))
+
+
+def _head(
+    trunk: Trunk, x: Float[Tensor, "1 c h w"], outputs: slice
+) -> Iterator[tuple[int, Float[np.ndarray, "b w o"]]]:
+    """Some outputs of the finest head, row by row, channels last."""
+    finest = trunk.heads[0]
+    assert isinstance(finest, torch.nn.Conv2d)
+    assert finest.bias is not None
+    weight, bias = finest.weight[outputs, :, 0, 0].to(x.dtype), finest.bias[outputs].to(x.dtype)
+    for first, band in _bands(x):
+        yield first, F.linear(band, weight, bias).float().numpy()
+
+
+def _scattered(trunk: Trunk, x: Float[Tensor, "1 c h w"], outputs: slice, scale: int) -> Planes:
+    """The same as planes, `scale` times as large."""
+    count = len(range(trunk.heads[0].out_channels)[outputs]) // scale**2  # type: ignore[arg-type]
+    height, width = x.shape[2] * scale, x.shape[3] * scale
+    out = np.empty((count, height, width), np.float32)
+    for first, rows in _head(trunk, x, outputs):
+        (_swift_loops.apart if scale == 1 else _swift_loops.shuffled)(rows, first, out)
+    return out
+
+
+def _prepared(
+    raw: Planes, color: Planes, near: Planes, start: Plane
+) -> tuple[Planes, Planes, Planes, Plane, tuple[Tensor, Tensor, Tensor]]:
+    """Divisor, radiance, features, variance, and what the coarser levels are made of."""
+    height, width = start.shape
+    divisor, radiance = (
+        np.empty((3, height, width), np.float32),
+        np.empty((3, height + 4, width + 4), np.float32),
+    )
+    features, variance = np.empty((10, height + 4, width + 4), np.float32), np.empty_like(start)
+    small = np.empty((12, height // 2, width // 2), np.float32)
+    limits = (_bound(_kernels.TRUST), _bound(_kernels.NOISE_RANGE))
+    _swift_loops.prepared(
+        raw, color, near, MARGIN, start, limits, np.float32(LEAST_ALBEDO), np.float32(_kernels.MOST_NOISE),
+        divisor, radiance, features, variance, small,
+    )  # fmt: skip
+    _border(radiance)
+    weighted, guided, noise = torch.from_numpy(small)[None].split([4, 7, 1], dim=1)
+    return divisor, radiance, features, variance, (weighted, guided, noise * _kernels.CALMER)
+
+
+def _compared(
+    tone: Planes, near: Planes, variance: Plane, raw: Planes, features: Planes
+) -> tuple[Planes, Plane]:
+    """How much kinds of features count, and the noise left in their tones, which are added to them."""
+    strength, left = np.empty((4, *variance.shape), np.float32), np.empty_like(variance)
+    care, limit = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
+    _swift_loops.compared(
+        tone, near, MARGIN, variance, raw, care, limit, _bound(_kernels.CARE_RANGE), features, strength, left
+    )
+    _border(features)
+    return strength, left
+
+
+def _filtered(
+    trunk: Trunk, x: Float[Tensor, "1 c h w"], tone: Planes, features: Planes, strength: Planes
+) -> Planes:
+    out = np.empty((3, *strength.shape[1:]), np.float32)
+    for first, rows in _head(trunk, x, KERNELS):
+        _swift_loops.filtered(tone, features, rows, strength, first, out)
+    return out
+
+
+def _upsampled(
+    picture: Float[Tensor, "1 3 h w"], level: Tensor, features: Planes, left: Plane, coarse: Level
+) -> tuple[Planes, Plane]:
+    """`_kernels.upsampled` to the finest level."""
+    strength = _kernels.upsampling_strength(level, torch.from_numpy(left)[None, None], coarse.noise)
+    above, kinship = np.empty((3, *left.shape), np.float32), np.empty_like(left)
+    logits = np.ascontiguousarray(level[0, UPSAMPLING].numpy())
+    around = [_padded(part[0], 1) for part in (picture, coarse.features)]
+    _loops.upsampled(around[0], logits, features, 2, around[1], strength[0].numpy(), above, kinship)
+    return above, kinship
+
+
+def _bound_by_kin(estimate: Planes, color: Planes, near: Planes, variance: Plane, bounds: Bounds) -> None:
+    """`hybrid.bounded`, in place."""
+    level, brightest, quiet = (np.empty_like(variance) for _ in range(3))
+    _swift_loops.brightest(color, level)
+    care, kin = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
+    rows = _padded(torch.from_numpy(level)[None], MARGIN)[0]
+    _loops.brightest(rows, near, _fused.places(), MARGIN, care, kin, brightest)
+    _swift_loops.least(variance, bounds.around // 2, quiet)
+    _dim(estimate, tone_map(torch.from_numpy(brightest)) + torch.from_numpy(quiet).sqrt_())
+
+
+def _quench(estimate: Planes, variance: Plane, bounds: Bounds) -> None:
+    """`hybrid.without_fireflies`, in place."""
+    level, brightest, least = (np.empty_like(variance) for _ in range(3))
+    _swift_loops.brightest(estimate, level)
+    _swift_loops.brightest_neighbour(level, brightest)
+    _swift_loops.least(variance, 1, least)
+    quiet = torch.from_numpy(least)
+    highlight = bounds.highlight / (quiet + bounds.tiny)
+    _dim(estimate, tone_map(torch.from_numpy(brightest)) + quiet.sqrt() + highlight)
+
+
+def _dim(estimate: Planes, limit: Float[Tensor, "h w"]) -> None:
+    _swift_loops.dimmed(estimate, tone_unmap(limit).numpy())
+
+
+class _Kin(NamedTuple):
+    """See `affinity.Kin`."""
+
+    mean: Planes
+    near: Plane
+    variance: Plane
+    number: Plane
+    unlike: Plane
+
+
+def _kin(tone: Planes, near: Planes) -> _Kin:
+    """`affinity.kin` of tones with a margin of 2."""
+    size = tone.shape[1] - 4, tone.shape[2] - 4
+    found = _Kin(np.empty((3, *size), np.float32), *(np.empty(size, np.float32) for _ in range(4)))
+    care, limit = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
+    _loops.kin(tone, near, MARGIN, care, limit, *found)
+    return found
+
+
+def _padded(picture: Float[Tensor, "c h w"], by: int) -> Planes:
+    planes: Planes = F.pad(picture[None], [by] * 4, mode="replicate")[0].numpy()
+    return planes
+
+
+def _border(planes: Planes) -> None:
+    """Repeat the edges into a margin of 2."""
+    planes[:, :, :2], planes[:, :, -2:] = planes[:, :, 2:3], planes[:, :, -3:-2]
+    planes[:, :2], planes[:, -2:] = planes[:, 2:3], planes[:, -3:-2]
+
+
+def _bound(value: float) -> np.ndarray:
+    return np.array([value, np.exp(value)], np.float32)
+
+
+def _as_it_is(tone: Tensor) -> Tensor:
+    return tone

@@ -1,0 +1,346 @@
+"""The loops of `_swift`: between convolutions, planes are read once and written once.
+
+As in `_loops`, rows go to threads and each inner loop runs along a row. `margin` is how many pixels an array
+has around the picture, its edges repeated.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from mcdenoise import affinity
+from mcdenoise.networks._loops import (
+    KINDS,
+    _add_weighted,
+    _compare,
+    _compiled,
+    _exp,
+    _inlined,
+    _mean,
+    _to_weights,
+)
+
+ONE, TWO = np.float32(1), np.float32(2)
+CLEAN, SHRINK = np.float32(affinity.CLEAN), np.float32(affinity.SHRINK)
+FEW, FEW_AROUND = np.float32(affinity.FEW), np.float32(affinity.FEW_AROUND)
+
+
+@_inlined
+def _tanh(value: Any) -> Any:
+    e = _exp(-TWO * abs(value))
+    return np.copysign((ONE - e) / (ONE + e), value)
+
+
+@_inlined
+def _within(bound: Any, value: Any) -> Any:
+    """e to the value, between e^-bound and e^bound; `bound` is both."""
+    return _exp(bound[0] * _tanh(value / bound[0]) - bound[0]) * bound[1]
+
+
+@_compiled
+def unshuffled(parts: Any, first: Any, out: Any) -> None:
+    """Rows of `pixel_unshuffle` by 2 of planes (c h w), one below the other, channels last: (rows w/2 4c)."""
+    for y in prange(out.shape[0]):
+        above = 0
+        for part in parts:
+            for channel in range(part.shape[0]):
+                for place in range(4):
+                    line = part[channel, 2 * (first + y) + place // 2]
+                    into = out[y, :, 4 * (above + channel) + place]
+                    for x in range(out.shape[1]):
+                        into[x] = line[2 * x + place % 2]
+            above += part.shape[0]
+
+
+@_compiled
+def shuffled(rows: Any, first: Any, out: Any) -> None:
+    """Rows (rows w/2 4c) as those of `pixel_shuffle` by 2, into planes (c h w)."""
+    for y in prange(rows.shape[0]):
+        for channel in range(out.shape[0]):
+            for place in range(4):
+                into, line = out[channel, 2 * (first + y) + place // 2], rows[y, :, 4 * channel + place]
+                for x in range(rows.shape[1]):
+                    into[2 * x + place % 2] = line[x]
+
+
+@_compiled
+def apart(rows: Any, first: Any, out: Any) -> None:
+    """Rows (rows w c), channels last, into planes (c h w)."""
+    for y in prange(rows.shape[0]):
+        for channel in range(out.shape[0]):
+            into, line = out[channel, first + y], rows[y, :, channel]
+            for x in range(rows.shape[1]):
+                into[x] = line[x]
+
+
+@_inlined
+def _sums(line: Any, out: Any, width: Any) -> None:
+    """Sums of five neighbours of a line with two zeros at both ends."""
+    for x in range(width):
+        out[x] = line[x] + line[x + 1] + line[x + 2] + line[x + 3] + line[x + 4]
+
+
+@_compiled
+def noise(tone: Any, found: Any, number: Any, unlike: Any, variance: Any, unlike_around: Any) -> None:
+    """`affinity.noise` of tones with a margin of 2, and the mean of `unlike` over 5x5 pixels."""
+    height, width = number.shape
+    inside = np.zeros(width + 4, np.float32)
+    inside[2:-2] = 1
+    columns = np.empty(width, np.float32)
+    _sums(inside, columns, width)
+    for y in prange(height):
+        lines = np.zeros((5, width + 4), np.float32)
+        top, bottom = max(y - 2, 0), min(y + 3, height)
+        for row in range(top, bottom):
+            for x in range(width):
+                lines[0, x + 2] += found[row, x]
+            for x in range(width):
+                lines[1, x + 2] += ONE - ONE / number[row, x]
+            red, green, blue = tone[0, row + 2, 2:], tone[1, row + 2, 2:], tone[2, row + 2, 2:]
+            for x in range(width):
+                lines[2, x + 2] += (red[x] + green[x] + blue[x]) * np.float32(1 / 3)
+            for x in range(width):
+                level = (red[x] + green[x] + blue[x]) * np.float32(1 / 3)
+                lines[3, x + 2] += level * level
+            for x in range(width):
+                lines[4, x + 2] += unlike[row, x]
+        means = np.empty((5, width), np.float32)
+        for kind in range(5):
+            _sums(lines[kind], means[kind], width)
+            for x in range(width):
+                means[kind, x] /= columns[x] * np.float32(bottom - top)
+        for x in range(width):
+            unsorted = max(means[3, x] - means[2, x] * means[2, x], np.float32(0))
+            elsewhere = (means[0, x] + FEW_AROUND * unsorted) / (means[1, x] + FEW_AROUND)
+            variance[y, x] = (found[y, x] + FEW * elsewhere) / (ONE - ONE / number[y, x] + FEW)
+        unlike_around[y, :] = means[4]
+
+
+@_compiled
+def prepared(
+    raw: Any, color: Any, guides: Any, margin: Any, start: Any, bounds: Any, least: Any, most: Any,
+    divisor: Any, radiance: Any, features: Any, variance: Any, pooled: Any,
+) -> None:  # fmt: skip
+    """What `hybrid` makes of its predictions `raw` (17 h w) before anything is filtered.
+
+    Args:
+        raw: trust, share, shift (3), correction (7), care (4), factor on the noise.
+        bounds: those of trust and of the factor, each with e to it.
+        least, most: the least albedo that divides, and the largest variance.
+        radiance, features: written with a margin of 2.
+        pooled: means of 2x2 pixels of radiance times weight (3), weight, features (7) and variance.
+    """
+    height, width = variance.shape
+    half = width // 2
+    for row in prange(height // 2):
+        pooled[:, row] = 0
+        weight, line = np.empty(width, np.float32), np.empty(width, np.float32)
+        for y in (2 * row, 2 * row + 1):
+            for x in range(width):
+                weight[x] = _within(bounds[0], raw[0, y, x])
+            _pool(weight, pooled[3, row], half)
+            for x in range(width):
+                line[x] = ONE / (ONE + _exp(-abs(raw[1, y, x])))
+            for x in range(width):
+                line[x] = line[x] if raw[1, y, x] > 0 else ONE - line[x]
+            for c in range(3):
+                albedo, by = guides[c, y + margin, margin : margin + width], divisor[c, y]
+                for x in range(width):
+                    by[x] = ONE - line[x] * (ONE - max(albedo[x], least))
+                into = radiance[c, y + 2, 2 : 2 + width]
+                for x in range(width):
+                    into[x] = max(color[c, y, x], np.float32(0)) / by[x]
+            for c in range(3):
+                into = radiance[c, y + 2, 2 : 2 + width]
+                for x in range(width):
+                    line[x] = into[x] * weight[x]
+                _pool(line, pooled[c, row], half)
+            for c in range(7):
+                into, guide = (
+                    features[c, y + 2, 2 : 2 + width],
+                    guides[c, y + margin, margin : margin + width],
+                )
+                for x in range(width):
+                    into[x] = guide[x] + _tanh(raw[5 + c, y, x])
+                _pool(into, pooled[4 + c, row], half)
+            for x in range(width):
+                variance[y, x] = min(start[y, x] * _within(bounds[1], raw[16, y, x]), most)
+            _pool(variance[y], pooled[11, row], half)
+
+
+@_inlined
+def _pool(line: Any, into: Any, half: Any) -> None:
+    for x in range(half):
+        into[x] += np.float32(0.25) * (line[2 * x] + line[2 * x + 1])
+
+
+@_inlined
+def _kin_nearby(
+    tone: Any, guides: Any, margin: Any, care: Any, limit: Any, y: Any, is_kin: Any, near: Any, sums: Any
+) -> None:
+    """Of a row of pixels: how many kin there are in 3x3, and the sums of their tones; see `affinity.Kin`."""
+    _, width = sums.shape
+    sums[:], near[:] = 0, 0
+    for tap in range(9):
+        row, left = tap // 3 - 1, tap % 3 - 1
+        is_kin[:] = 0
+        for f in range(7):
+            own = guides[f, y + margin, margin : margin + width]
+            other = guides[f, y + margin + row, margin + left : margin + left + width]
+            strength = care[KINDS[f]]
+            for x in range(width):
+                is_kin[x] += strength * (other[x] - own[x]) * (other[x] - own[x])
+        for x in range(width):
+            is_kin[x] = ONE if is_kin[x] < limit else np.float32(0)
+        for x in range(width):
+            near[x] += is_kin[x]
+        for c in range(3):
+            _add_weighted(sums[c], is_kin, tone[c, y + 2 + row, 2 + left : 2 + left + width], width)
+
+
+@_compiled
+def compared(
+    tone: Any, guides: Any, margin: Any, variance: Any, raw: Any, care: Any, limit: Any, bound: Any,
+    features: Any, strength: Any, left: Any,
+) -> None:  # fmt: skip
+    """`_finest` and `_strength` of `_kernels`: the features' tones, the noise left in them, and how much each
+    kind of feature counts. `tone` and `features` have a margin of 2, guides of `margin`."""
+    height, width = variance.shape
+    for y in prange(height):
+        shrunk, near, means = (
+            np.empty(width, np.float32),
+            np.empty(width, np.float32),
+            np.empty((3, width), np.float32),
+        )
+        _kin_nearby(tone, guides, margin, care, limit, y, shrunk, near, means)
+        for x in range(width):
+            shrunk[x] = variance[y, x] / (variance[y, x] + SHRINK)
+        for x in range(width):
+            rest = ONE - shrunk[x]
+            left[y, x] = variance[y, x] * (shrunk[x] * shrunk[x] / near[x] + rest * rest)
+        for c in range(3):
+            own, into = tone[c, y + 2, 2 : 2 + width], features[7 + c, y + 2, 2 : 2 + width]
+            for x in range(width):
+                into[x] = own[x] + shrunk[x] * (means[c, x] / near[x] - own[x])
+        for kind in range(4):
+            for x in range(width):
+                strength[kind, y, x] = care[kind] * _within(bound, raw[12 + kind, y, x])
+        for x in range(width):
+            strength[3, y, x] /= left[y, x] + CLEAN
+
+
+@_compiled
+def filtered(image: Any, features: Any, rows: Any, strength: Any, first: Any, out: Any) -> None:
+    """`_loops.filtered` by 5x5 from row 2 * `first` on, its logits (rows w/2 100) as the head leaves them."""
+    channels, _, width = out.shape
+    for number in prange(2 * rows.shape[0]):
+        y = 2 * first + number
+        weights, line = np.empty((25, width), np.float32), np.empty(width, np.float32)
+        logits = np.empty((25, 1, width), np.float32)
+        for tap in range(25):
+            for right in range(2):
+                of = rows[number // 2, :, 4 * tap + 2 * (number % 2) + right]
+                for x in range(rows.shape[1]):
+                    logits[tap, 0, 2 * x + right] = of[x]
+        sums = np.empty((channels, width), np.float32)
+        own = features[:, y + 2, 2 : 2 + width].copy()
+        _compare(weights, features, own, strength, y, 5)
+        _to_weights(weights, logits, 0, 0, line)
+        _mean(sums, weights, image, y, 5)
+        out[:, y] = sums
+
+
+@_compiled
+def joined(
+    above: Any, here: Any, kinship: Any, left: Any, level: Any, raw: Any, variance: Any,
+    blend_bound: Any, heed_bound: Any, shift_bound: Any, shifted: Any, out: Any,
+) -> None:  # fmt: skip
+    """The last joint of the pyramid and the shift: tones.
+
+    Args:
+        level: blend and heed (4 each) of each 2x2 pixels.
+        blend_bound: of the blend, with e to it; the others likewise or alone.
+    """
+    _, height, width = out.shape
+    for y in prange(height):
+        blend, heed = np.empty(width, np.float32), np.empty(width, np.float32)
+        dissent = np.empty(width, np.float32)
+        for right in range(2):
+            place = 2 * (y % 2) + right
+            for x in range(width // 2):
+                blend[2 * x + right] = level[place, y // 2, x]
+            for x in range(width // 2):
+                heed[2 * x + right] = level[4 + place, y // 2, x]
+        dissent[:] = 0
+        for c in range(3):
+            for x in range(width):
+                difference = above[c, y, x] - here[c, y, x]
+                dissent[x] += difference * difference
+        for x in range(width):
+            disagreeing = dissent[x] / (np.float32(3) * (left[y, x] + CLEAN)) * _within(heed_bound, heed[x])
+            logit = blend_bound[0] * _tanh(blend[x] / blend_bound[0]) + disagreeing
+            odds = _exp(-logit - blend_bound[0]) * blend_bound[1]
+            blend[x] = ONE / (ONE + odds * (kinship[y, x] + np.float32(1e-4)))
+        for x in range(width):
+            heed[x] = shift_bound * variance[y, x] / (variance[y, x] + shifted)
+        for c in range(3):
+            for x in range(width):
+                moved = heed[x] * _tanh(raw[2 + c, y, x] / shift_bound)
+                out[c, y, x] = above[c, y, x] + blend[x] * (here[c, y, x] - above[c, y, x]) + moved
+
+
+@_compiled
+def least(plane: Any, reach: Any, out: Any) -> None:
+    """The smallest value within `reach` pixels in rows and columns."""
+    height, width = plane.shape
+    for y in prange(height):
+        line = np.full(width + 2 * reach, np.float32(np.inf))
+        for row in range(max(y - reach, 0), min(y + reach + 1, height)):
+            for x in range(width):
+                line[x + reach] = min(line[x + reach], plane[row, x])
+        best = line[:width].copy()
+        for step in range(1, 2 * reach + 1):
+            for x in range(width):
+                best[x] = min(best[x], line[x + step])
+        out[y, :] = best
+
+
+@_compiled
+def brightest(picture: Any, out: Any) -> None:
+    """The largest channel of each pixel."""
+    for y in prange(out.shape[0]):
+        for x in range(out.shape[1]):
+            out[y, x] = max(picture[0, y, x], picture[1, y, x], picture[2, y, x])
+
+
+@_compiled
+def brightest_neighbour(level: Any, out: Any) -> None:
+    """`affinity.brightest_neighbour` of a plane."""
+    height, width = level.shape
+    for y in prange(height):
+        line, best = np.empty(width + 2, np.float32), np.zeros(width, np.float32)
+        for step in (-1, 1, 0):
+            row = min(max(y + step, 0), height - 1)
+            line[1:-1] = level[row]
+            line[0], line[-1] = level[row, 0], level[row, width - 1]
+            for x in range(width):
+                best[x] = max(best[x], line[x], line[x + 2])
+            if step:
+                for x in range(width):
+                    best[x] = max(best[x], line[x + 1])
+        out[y, :] = best
+
+
+@_compiled
+def dimmed(picture: Any, limit: Any) -> None:
+    """All channels alike, so that the largest is within the limit, in place."""
+    _, height, width = picture.shape
+    for y in prange(height):
+        factor = np.empty(width, np.float32)
+        for x in range(width):
+            largest = max(picture[0, y, x], picture[1, y, x], picture[2, y, x], np.float32(1e-9))
+            factor[x] = min(limit[y, x] / largest, ONE)
+        for c in range(3):
+            for x in range(width):
+                picture[c, y, x] *= factor[x]
