@@ -160,6 +160,9 @@ def _roles(pair: View, chance: np.random.Generator) -> tuple[list[int], list[int
 
     Of two cleaner renders than the input one is the witness, so that the other keeps the target clean.
     """
+    if pair.has_clean:
+        last = len(pair.renders) - 1
+        return [int(chance.integers(last))], [], [last]
     order = [int(i) for i in chance.permutation(len(pair.renders))]
     # One render mostly, so that noise is learned from; more of them are a cleaner input.
     count = 1 if chance.uniform() < 0.75 else int(chance.integers(1, len(order)))

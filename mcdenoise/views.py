@@ -52,6 +52,8 @@ class View:
     spps: tuple[int, ...] = (0, 0)
     filter: str = "unknown"
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    # The last render is nearly clean, and the only target (to compare with, see benchmarks.clean_targets).
+    has_clean: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
