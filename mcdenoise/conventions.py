@@ -63,7 +63,7 @@ class _Step(NamedTuple):
 
 
 def _numbers(plane: Plane) -> Plane:
-    return np.nan_to_num(plane, nan=0, posinf=0, neginf=0)
+    return np.asarray(np.nan_to_num(plane, nan=0, posinf=0, neginf=0))
 
 
 def _converted(plane: Plane, steps: list[_Step]) -> tuple[Plane, int]:
@@ -137,7 +137,7 @@ def _normalised(plane: Plane) -> Plane:
 
 def _is_packed(plane: Plane) -> bool:
     """Whether -1..1 was stored as 0..1: none is below 0, and twice the values less 1 are of unit length."""
-    hit: Bool[np.ndarray, "h w"] = plane.any(axis=2)
+    hit: Bool[np.ndarray, "h w"] = np.asarray(plane.any(axis=2))
     if not hit.any() or plane.min() < 0 or plane.max() > 1.01:
         return False
     seen = hit & (np.abs(plane - 0.5) > 0.01).any(axis=2)
@@ -163,7 +163,7 @@ def _nearer(plane: Plane, *, far: float) -> Plane:
 
 
 def _inverted(plane: Plane) -> Plane:
-    return np.divide(1, plane, out=np.zeros_like(plane), where=plane > 0)
+    return np.asarray(np.divide(1, plane, out=np.zeros_like(plane), where=plane > 0))
 
 
 def _background(plane: Plane) -> float:

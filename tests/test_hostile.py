@@ -66,7 +66,7 @@ def test_more_pixels_than_memory_are_refused_before_they_are_unpacked(
     monkeypatch.setattr("mcdenoise.exr._memory.limit", lambda: 400)
     path = hostile.save(tmp_path / "in.exr")
     monkeypatch.setattr("mcdenoise.exr._library.unpacked", lambda *_: pytest.fail("they were unpacked"))
-    assert "its pixels take" in refused(path)
+    assert "of memory and" in refused(path)
 
 
 @contextmanager
@@ -102,7 +102,7 @@ def test_bomb_of_zeros_takes_no_memory(tmp_path: Path) -> None:
         "    print(error)\n"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.startswith(f"{path}: its pixels take 1.6 GiB and 1.0 GiB of memory are there")
+    assert told.stdout.startswith(f"{path}: it takes 1.6 GiB of memory and 1.0 GiB are free; ")
 
 
 # ---- shapes ----

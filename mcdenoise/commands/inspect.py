@@ -88,7 +88,7 @@ def _taken(picture: "Picture") -> Description:
         chosen = selection.select(picture, selection.Wanted())
     except FrameError as error:
         return {"planes": {}, "others": [], "problem": str(error).removeprefix(f"{picture.path}: ")}
-    notes = selection.load(chosen)[1]
+    notes = selection.guide_notes(chosen)
     planes = {}
     for name, taken in chosen.layout.planes.items():
         planes[name] = {"part": taken.part, "layer": taken.group, "channels": list(taken.channels)}
