@@ -96,6 +96,12 @@ class Part:
         return self.head.window
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the data window."""
+        x0, y0, x1, y1 = self.window
+        return y1 - y0 + 1, x1 - x0 + 1
+
+    @property
     def types(self) -> Mapping[str, str]:
         """Each channel's `half`, `float` or `uint`."""
         return {channel.name: channel.kind for channel in self.head.channels}
@@ -133,7 +139,7 @@ class Part:
     @property
     def band_lines(self) -> int:
         """Lines in a band: all of them if they aren't many."""
-        size, height = pixel_bytes(self.head), self.window[3] - self.window[1] + 1
+        size, height = pixel_bytes(self.head), self.size[0]
         lines = height if size <= KEPT_BYTES else max(BAND_BYTES * height // size, 1)
         return _chunks.multiple_of_chunks(self.head, lines)
 
