@@ -78,12 +78,13 @@ class Light:
 @dataclass(frozen=True)
 class Layout:
     """What was found in a file: the channels of each plane, other layers or views with a color, the parts of
-    the color's light, and its alpha."""
+    the color's light, its alpha, and what is left that may be light and isn't by its name."""
 
     planes: Mapping[str, Taken]
     others: tuple[str, ...] = ()
     lights: tuple[Light, ...] = ()
     alpha: Taken | None = None
+    left: tuple[str, ...] = ()
 
 
 class _Found(NamedTuple):
@@ -128,8 +129,12 @@ def find(
     planes = {plane: planes[plane] for plane in PLANES if plane in planes and plane not in left_out}
     color = planes["color"]
     others = best.layout.others + tuple(part for group, part in doubles if group == color.group.lower())
-    lights = () if aovs == "none" else tuple(_lights(path, best, groups, planes, aovs))
-    return Layout(planes, others, lights, None if aovs == "none" else _alpha(color, groups))
+    if aovs == "none":
+        return Layout(planes, others)
+    lights = tuple(_lights(path, best, groups, planes, aovs))
+    told = {light.taken.group for light in lights} | {*others}
+    left = tuple(taken.group for taken in _free(groups, planes).values() if taken.group not in told)
+    return Layout(planes, others, lights, _alpha(color, groups), left)
 
 
 def layer(path: Path, parts: Sequence[tuple[str, Sequence[str]]], plane: str, name: str) -> Taken:
@@ -259,9 +264,7 @@ def _lights(
     Raises:
         FrameError: a layer that is named isn't there, or is no light.
     """
-    used = {taken.group.lower() for taken in planes.values()}
-    free = {name: taken for name in groups if name and name not in used and not _is_data(name)
-            if (taken := _channels_of("color", name, groups, "part of the light"))}  # fmt: skip
+    free = _free(groups, planes)
     wanted = _wanted(path, groups, free, aovs)
     for name, taken in free.items():
         inner = _inner(name, found.scope) or ""
@@ -269,7 +272,15 @@ def _lights(
         if name in wanted or (aovs == "auto" and (pairs or _is_light(found.renderer, inner))):
             factors = [_channels_of("color", _outer(other, found.scope), groups, "") for other in pairs]
             if all(factors):
-                yield Light(taken, *factors)
+                why = "as asked for" if name in wanted else f"{found.renderer.name}: part of the light"
+                yield Light(replace(taken, reason=why), *factors)
+
+
+def _free(groups: _Groups, planes: Mapping[str, Taken]) -> dict[str, Taken]:
+    """The other layers that may be light."""
+    used = {taken.group.lower() for taken in planes.values()}
+    return {name: taken for name in groups if name and name not in used and not _is_data(name)
+            if (taken := _channels_of("color", name, groups, ""))}  # fmt: skip
 
 
 def _wanted(path: Path, groups: _Groups, free: Mapping[str, Taken], aovs: str) -> set[str]:
@@ -289,7 +300,8 @@ def _is_light(renderer: Renderer, name: str) -> bool:
 
 def _known_lights(found: _Found, groups: _Groups) -> int:
     """How many groups are parts of the light by this renderer's names."""
-    renderer, names = found.renderer, [_inner(name, found.scope) or "" for name in groups]
+    renderer, used = found.renderer, {taken.group.lower() for taken in found.layout.planes.values()}
+    names = [_inner(name, found.scope) or "" for name in groups if name not in used]
     products = [name for name in names if any(re.fullmatch(p, name) for p, _ in renderer.products)]
     return len(products) + sum(_is_light(renderer, name) for name in names)
 
@@ -318,9 +330,9 @@ def _labels(groups: _Groups) -> list[str]:
 
 def _reason(renderer: str, name: str, wanted: Sequence[str]) -> str:
     """`Cycles: 'Combined' (there is no 'Noisy Image')`."""
-    quoted = [f"'{group}'" if group else "channels without a layer" for group in (*wanted, name)]
-    missed = quoted[: quoted.index(quoted[-1])]
-    return f"{renderer}: {quoted[-1]}" + (f" (there is no {', no '.join(missed)})" if missed else "")
+    missed = [f"'{group}'" for group in wanted[: wanted.index(name)] if group]
+    why = f" (there is no {', no '.join(missed)})" if name and missed else ""
+    return f"{renderer}: " + (f"'{name}'" if name else "channels without a layer") + why
 
 
 def _the_only_color(groups: _Groups) -> Iterator[Layout]:

@@ -65,13 +65,8 @@ RENDERERS = (
     # Arnold's user guide, "Light Path Expression AOVs"; files of its own tests.
     Renderer("Arnold", ("", "RGBA"), ("denoise_albedo", "diffuse_albedo", "albedo"), ("N",), ("Z", ""),
              ("RGBA_.+", *_LIGHTS)),
-    # From here on no file was at hand: LuxCore, Octane in Blender and PBRT-4 by their code, Karma, Redshift
-    # and V-Ray by tools that take their files apart, Octane by its documentation, RenderMan from memory.
-    Renderer("RenderMan", ("", "Ci", "beauty"), ("albedo",), ("normal", "Nn", "N", "__Nworld"),
-             ("z", "zfiltered", "__depth", ""),
-             (r"(direct|indirect)(diffuse|specular)(lobe)?", "subsurface(lobe)?|emissive|transmissive(lobe)?",
-              *_LIGHTS)),
-    # Its `diffuse` is what others call albedo: `rawLight` times it is `lighting`.
+    # Seen in a file of V-Ray for Maya 3.6; its `diffuse` is what others call albedo, and `rawLight` times it is
+    # `lighting`.
     Renderer("V-Ray", ("", "rgb_color", "effectsResult"),
              ("denoiser_albedo", "diffuseFilter", "VRayDiffuseFilter", "diffuse"),
              ("normals", "VRayNormals", "bumpNormals", "VRayBumpNormals"), ("zDepth", "VRayZDepth", ""),
@@ -80,6 +75,12 @@ RENDERERS = (
              (("raw(light|gi)", "diffuse"), ("raw(reflection|refraction)", r"\1Filter")),
              signs="vray.*|raw(light|gi|reflection|refraction)|(reflection|refraction)filter|lightselect.*"
                    "|selfillum(ination)?|reflect|refract|lighting|denoiser_albedo|rgb_color|effectsresult"),
+    # From here on no file was at hand: LuxCore, Octane in Blender and PBRT-4 by their code, Karma and
+    # Redshift by tools that take their files apart, Octane by its documentation, RenderMan from memory.
+    Renderer("RenderMan", ("", "Ci", "beauty"), ("albedo",), ("normal", "Nn", "N", "__Nworld"),
+             ("z", "zfiltered", "__depth", ""),
+             (r"(direct|indirect)(diffuse|specular)(lobe)?", "subsurface(lobe)?|emissive|transmissive(lobe)?",
+              *_LIGHTS)),
     Renderer("Redshift", ("", "beauty", "main"), ("DiffuseFilter", "DiffuseFilterRaw"),
              ("BumpNormals", "N", "Normals"), ("Z", "Depth", ""),
              ("DiffuseLighting|SpecularLighting|GI|GlobalIllumination|Reflections|Refractions|SSS|Emission",

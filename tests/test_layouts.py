@@ -181,6 +181,21 @@ def test_own_channels_are_found_as_what_they_were_written_as() -> None:
     assert {plane: t.channels for plane, t in layout.planes.items()} == OWN_CHANNELS
 
 
+def test_what_v_ray_calls_diffuse_is_its_albedo(shared_assets: Path) -> None:
+    """A real file without lamps: all light is black, the surfaces' color isn't."""
+    folder = shared_assets / "exr/cryptomatte/sample_images"
+    picture = exr.read(folder / "cornellBox_CryptoWildcard.0001.exr")
+    layout = picture.layout()
+    planes = exr.frame(picture, layout).planes
+
+    assert taken(layout) == {"color": ":RGB", "albedo": "diffuse:RGB", "normal": "normals:XYZ"}
+    assert {light.taken.group for light in layout.lights} == {
+        "GI", "SSS", "lighting", "reflect", "refract", "selfIllum", "specular",
+    }  # fmt: skip
+    assert not planes["color"].any()
+    assert planes["albedo"].mean() > 0.2
+
+
 @pytest.mark.parametrize("version", ["4.2.23", "4.5.15", "5.0.1", "5.2.3"])
 def test_all_planes_are_found_in_what_blender_wrote(shared_assets: Path, version: str) -> None:
     picture = exr.read(shared_assets / f"exr/cycles/suzanne_8spp_seed0_bpy{version}.exr")

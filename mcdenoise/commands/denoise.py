@@ -337,8 +337,8 @@ def _summary(job: Job, chosen: "Selection", noisy: Frame, notes: Mapping[str, st
     parts += [f"{count} pixels of {what}{'' if what == 'less than 0' else ' replaced'}"
               for what, count in conventions.faults(noisy.color).items()]  # fmt: skip
     parts += [f"{name} {note}" for name, note in notes.items()]
-    if chosen.layout.others:
-        parts.append(f"not denoised: {', '.join(chosen.layout.others)}")
+    if left := (*chosen.layout.others, *chosen.layout.left):
+        parts.append(f"not denoised: {', '.join(left)}")
     return printable("; ".join(parts))
 
 
