@@ -65,7 +65,7 @@ RENDERERS = (
     # Arnold's user guide, "Light Path Expression AOVs"; files of its own tests.
     Renderer("Arnold", ("", "RGBA"), ("denoise_albedo", "diffuse_albedo", "albedo"), ("N",), ("Z", ""),
              ("RGBA_.+", *_LIGHTS)),
-    # Seen in a file of V-Ray for Maya 3.6; its `diffuse` is what others call albedo, and `rawLight` times it is
+    # Seen in a file of V-Ray for Maya 3.6; its `diffuse` is what others call albedo: `rawLight` times it is
     # `lighting`.
     Renderer("V-Ray", ("", "rgb_color", "effectsResult"),
              ("denoiser_albedo", "diffuseFilter", "VRayDiffuseFilter", "diffuse"),
