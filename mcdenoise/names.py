@@ -95,8 +95,8 @@ RENDERERS = (
              _LUXCORE_LIGHTS),
     Renderer("LuxCore in Blender", ("Combined",), ("ALBEDO",), _LUXCORE_NORMALS, ("DEPTH", "Depth"),
              _LUXCORE_LIGHTS, layered=True),
-    # The depth is the position's z in the camera's space.
-    Renderer("PBRT-4", ("",), ("Albedo",), ("Ns", "N"), ("P",)),
+    # The depth is the position's z in the camera's space; elsewhere P is in the world's.
+    Renderer("PBRT-4", ("",), ("Albedo",), ("Ns", "N"), ("P",), signs="relativevariance"),
     Renderer("Octane", ("", "Beauty", "Main", "Beauty pass"),
              ("Denoiser albedo", "Denoise Albedo", "Diffuse filter"),
              ("Denoiser normal", "Denoise Normal", "Shading normal", "Smooth normal"),

@@ -59,7 +59,7 @@ GUIDES_OF_CYCLES = dict(zip(("albedo", "normal", "depth"), CYCLES, strict=True))
         ((":RGBA", "diffuse:RGB", "specular:RGB", "N:XYZ"), {"color": ":RGB", "normal": "N:XYZ"}),
         ((":RGBA", "diffuse:RGB", "lighting:RGB", "normals:RGB", "zDepth:R"),
          {"color": ":RGB", "albedo": "diffuse:RGB", "normal": "normals:RGB", "depth": "zDepth:R"}),
-        ((":RGBA", "Albedo:RGB", "P:XYZ", "N:XYZ", "Ns:XYZ", "Variance:RGB"),
+        ((":RGBA", "Albedo:RGB", "P:XYZ", "N:XYZ", "Ns:XYZ", "RelativeVariance:RGB"),
          {"color": ":RGB", "albedo": "Albedo:RGB", "normal": "Ns:XYZ", "depth": "P:Z"}),
         (("V.Combined:RGBA", "V.ALBEDO:RGB", "V.AVG_SHADING_NORMAL:XYZ", "V.DEPTH:Z"),
          {"color": "V.Combined:RGB", "albedo": "V.ALBEDO:RGB", "normal": "V.AVG_SHADING_NORMAL:XYZ",
@@ -166,12 +166,12 @@ def test_every_name_in_the_table_is_found(renderer: layouts.Renderer) -> None:
     prefix = "L." if renderer.layered else ""
     lasts = {"color": "RGB", "albedo": "RGB", "normal": "XYZ", "depth": "Z"}
     color = f"{prefix}{renderer.color[0]}:RGB"
-    sign = ["VRayTotalLighting:RGB"] if renderer.signs else []
+    signs = {"V-Ray": ["VRayTotalLighting:RGB"], "PBRT-4": ["RelativeVariance:RGB"]}
     for plane in PLANES:
         for name in renderer.groups(plane):
             group = f"{prefix}{name}:{lasts[plane]}"
             groups = [group] if plane == "color" else [color, group]
-            assert plane in find(*groups, *sign).planes, group
+            assert plane in find(*groups, *signs.get(renderer.name, [])).planes, group
 
 
 def test_own_channels_are_found_as_what_they_were_written_as() -> None:
@@ -179,6 +179,13 @@ def test_own_channels_are_found_as_what_they_were_written_as() -> None:
     layout = layouts.find(PATH, [("", names)])
 
     assert {plane: t.channels for plane, t in layout.planes.items()} == OWN_CHANNELS
+
+
+def test_position_in_what_arnold_wrote_is_no_depth(shared_assets: Path) -> None:
+    layout = exr.read(shared_assets / "exr/arnold-usd/testsuite/test_1232/ref/reference.exr").layout()
+
+    assert taken(layout) == {"color": ":RGB", "normal": "N:XYZ"}
+    assert [light.taken.group for light in layout.lights] == ["diffuse", "direct", "specular"]
 
 
 def test_what_v_ray_calls_diffuse_is_its_albedo(shared_assets: Path) -> None:

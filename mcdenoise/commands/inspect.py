@@ -147,12 +147,12 @@ def _taken_rows(description: Description) -> list[tuple[str, str]]:
     if problem := description.get("problem"):
         return [("nothing", problem)]
     several = len(description["parts"]) > 1
-    taken = [*description["planes"].items()]
+    planes = description["planes"]
+    taken = [*planes.items(), *((name, None) for name in PLANES if name not in planes)]
     taken += [("alpha", description["alpha"])] if "alpha" in description else []
     taken += [("light", light) for light in description.get("light", ())]
-    rows = [(name, _taken_text(plane, several=several)) for name, plane in taken]
-    rows += [(name, f"none  - no layer of a name that is known; --{name} LAYER takes one")
-             for name in PLANES if name not in description["planes"]]  # fmt: skip
+    none = "none  - no layer of a name that is known; --{} LAYER takes one"
+    rows = [(name, _taken_text(one, several=several) if one else none.format(name)) for name, one in taken]
     rows += [("left as it is", f"{other}  - another view, layer or part") for other in description["others"]]
     return rows + [("left as it is", f"{name}  - no light by its name; --aovs {name} takes it along")
                    for name in description.get("left", ())]  # fmt: skip
