@@ -2,14 +2,15 @@
 
     python -m benchmarks.corpus FOLDER [--model NAME] [--strength 0] [--longest 30]
 
-Each file goes through `mcdenoise FILE -o OUT` in a child that keeps the model; a child that dies or takes
-longer than it may is counted and started anew. A result is compared with its file, channel by channel and
-attribute by attribute; at strength 0, byte by byte.
+Each file goes through `mcdenoise FILE -o OUT` in a child that is warm; a child that dies or takes longer than
+it may is counted and started anew. It may take `--longest` seconds, and as much again for each megapixel. A
+result is compared with its file, channel by channel and attribute by attribute; at strength 0, byte by byte.
 """
 
 import argparse
 import contextlib
 import io
+import math
 import multiprocessing
 import re
 import resource
@@ -22,10 +23,14 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import numpy as np
+
 from mcdenoise import exr
 from mcdenoise.__main__ import main as mcdenoise
+from mcdenoise.errors import McdenoiseError
+from mcdenoise.frame import Frame
 
-LONGEST = 30.0  # seconds on an idle machine
+LONGEST = 30.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ def run(files: list[Path], flags: list[str], longest: float = LONGEST) -> Iterat
     for path in files:
         child = child or _Child(flags)
         start = time.perf_counter()
-        what, peak = child.ask(path, longest)
+        what, peak = child.ask(path, longest * (1 + _megapixels(path)))
         yield Outcome(path, what, time.perf_counter() - start, peak)
         if not child.is_alive:
             child = None
@@ -99,13 +104,21 @@ class _Child:
 
 
 def _serve(pipe: Connection, flags: list[str]) -> None:
-    import mcdenoise.engine  # noqa: F401 - the wait for torch belongs to no file
-
-    pipe.send("ready")
     with contextlib.suppress(EOFError), tempfile.TemporaryDirectory() as folder:
+        # The wait for torch and for what is compiled belongs to no file.
+        exr.write_frame(warm := Path(folder) / "warm.exr", Frame({"color": np.ones((64, 64, 3), np.float32)}))
+        _denoised(warm, Path(folder) / "out.exr", flags)
+        pipe.send("ready")
         while True:
             what = _denoised(pipe.recv(), Path(folder) / "out.exr", flags)
             pipe.send((what, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
+
+
+def _megapixels(path: Path) -> float:
+    try:
+        return max(math.prod(part.size) for part in exr.read(path).parts) / 1e6
+    except McdenoiseError:
+        return 0.0
 
 
 def _denoised(path: Path, out: Path, flags: list[str]) -> str:

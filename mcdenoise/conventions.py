@@ -4,13 +4,14 @@ The network compares guides between pixels, so the axes that normals refer to ha
 the unit of depth; what does is that steps are as large as those it learned from.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool
 
-from mcdenoise.frame import Plane
+from mcdenoise.frame import Plane, strips
 
 # Beyond this a value is a fault, not light: the sun's disc is below 1e10 in any unit that renders use.
 NO_RADIANCE = 1e12
@@ -18,6 +19,8 @@ NO_RADIANCE = 1e12
 FAR = 1e10
 # What share of pixels makes a rule of it, and what share an exception.
 MOST, FEW = 0.98, 0.02
+# A convention is recognised in so many pixels, in rows evenly spread.
+SEEN = 2**22
 # A background stored as one large number: at least so many times what is hit, in so many pixels.
 BEYOND, BACKGROUND = 8.0, 0.001
 # A plane's 1/z runs straight over the picture where z is bent, so many times as much.
@@ -38,28 +41,55 @@ def settle(planes: Mapping[str, Plane], guessed: Collection[str] = ()) -> Settle
     viewer; depth that grows with distance, 0 where nothing was hit.
     """
     settled, notes = dict(planes), {}
-    for name, convert in _CONVERT.items():
+    for name, recognise in _RECOGNISE.items():
         if name in planes:
-            finite = np.nan_to_num(planes[name], nan=0, posinf=0, neginf=0)
-            doubt = _doubt(name, finite) if name in guessed else ""
-            plane, said = convert(finite)
-            broken = int((~np.isfinite(planes[name])).any(axis=2).sum())
-            said = [*said, *([f"{broken} pixels of NaN or Inf taken as 0"] if broken else [])]
-            settled[name], notes[name] = plane if said else planes[name], ", ".join(said)
-            if doubt:
+            seen = _numbers(planes[name][:: -(-planes[name][..., 0].size // SEEN)])
+            steps = list(recognise(seen))
+            if name in guessed and (doubt := _doubt(name, seen)):
                 settled.pop(name)
                 notes[name] = f"left out: {doubt}"
+                continue
+            settled[name], broken = _converted(planes[name], steps)
+            counted = [f"{broken} pixels of NaN or Inf taken as 0"] if broken else []
+            notes[name] = ", ".join([step.said for step in steps] + counted)
     return Settled(settled, {name: said for name, said in notes.items() if said})
+
+
+class _Step(NamedTuple):
+    """What is done to each pixel of a plane, and why in words."""
+
+    said: str
+    convert: Callable[[Plane], Plane]
+
+
+def _numbers(plane: Plane) -> Plane:
+    return np.asarray(np.nan_to_num(plane, nan=0, posinf=0, neginf=0))
+
+
+def _converted(plane: Plane, steps: list[_Step]) -> tuple[Plane, int]:
+    """The plane after all steps, or itself if nothing is to be done; and how many pixels were no numbers."""
+    rows = strips(*plane.shape[:2])
+    broken = sum(int((~np.isfinite(plane[some])).any(axis=2).sum()) for some in rows)
+    if not (steps or broken):
+        return plane, 0
+    found = np.empty_like(plane)
+    for some in rows:
+        part = _numbers(plane[some])
+        for step in steps:
+            part = step.convert(part)
+        found[some] = part
+    return found, broken
 
 
 def faults(color: Plane) -> dict[str, int]:
     """What in a color can't be light, and in how many pixels."""
-    found = {
-        "NaN or Inf": ~np.isfinite(color),
-        f"more than {NO_RADIANCE:.0e}": np.isfinite(color) & (np.abs(color) > NO_RADIANCE),
-        "less than 0": (color < 0) & (color >= -NO_RADIANCE),
-    }
-    return {what: count for what, where in found.items() if (count := int(where.any(axis=2).sum()))}
+    found = {"NaN or Inf": 0, f"more than {NO_RADIANCE:.0e}": 0, "less than 0": 0}
+    for rows in strips(*color.shape[:2]):
+        part, number = color[rows], np.isfinite(color[rows])
+        wrong = ~number, number & (np.abs(part) > NO_RADIANCE), (part < 0) & (part >= -NO_RADIANCE)
+        for what, where in zip(found, wrong, strict=True):
+            found[what] += int(where.any(axis=2).sum())
+    return {what: count for what, count in found.items() if count}
 
 
 def _doubt(name: str, plane: Plane) -> str:
@@ -73,36 +103,41 @@ def _doubt(name: str, plane: Plane) -> str:
     return ""
 
 
-def _albedo(plane: Plane) -> tuple[Plane, list[str]]:
+def _albedo(plane: Plane) -> Iterator[_Step]:
     """Clipped to 0..1 where it is beyond; divided by 255 where it counts so far."""
     lit = plane[plane > 0]
     if lit.size and 50 < lit.max() <= 255 and np.median(lit) > 4:
-        return plane / 255, ["stored 0..255: divided"]
-    above = float((plane > 1).any(axis=2).mean())
-    said = [f"over 1 in {100 * above:.2g} % of pixels: clipped"] if above else []
-    return np.minimum(plane, 1), said
+        yield _Step("stored 0..255: divided", lambda albedo: np.minimum(albedo / np.float32(255), 1))
+    elif above := float((plane > 1).any(axis=2).mean()):
+        yield _Step(f"over 1 in {100 * above:.2g} % of pixels: clipped", lambda albedo: np.minimum(albedo, 1))
 
 
-def _normal(plane: Plane) -> tuple[Plane, list[str]]:
-    said: list[str] = []
-    hit = np.asarray(plane.any(axis=2))
-    if _is_packed(plane, hit):
-        # The background was 0 before it was packed.
-        hit = np.logical_and(hit, (np.abs(plane - 0.5) > 0.01).any(axis=2))
-        plane, said = np.where(hit[..., None], 2 * plane - 1, 0), ["stored 0..1: unpacked"]
+def _normal(plane: Plane) -> Iterator[_Step]:
+    if _is_packed(plane):
+        yield _Step("stored 0..1: unpacked", _unpacked)
+        plane = _unpacked(plane)
     lengths = np.linalg.norm(plane, axis=2)
-    if hit.any() and abs(float(np.median(lengths[hit])) - 1) > 0.05:
-        plane = plane / np.where(lengths > 0, lengths, 1)[..., None]
-        said.append("not of unit length: normalised")
-    towards = float((plane[hit][:, 2] > 0).mean()) if hit.any() else 0.5
-    if towards < FEW:
-        plane, towards = plane * np.array([1, 1, -1], np.float32), 1.0
-        said.append("camera space with z away from the viewer: flipped")
-    return plane.astype(np.float32), said
+    if lengths.any() and abs(float(np.median(lengths[lengths > 0])) - 1) > 0.05:
+        yield _Step("not of unit length: normalised", _normalised)
+    if lengths.any() and float((plane[..., 2][lengths > 0] > 0).mean()) < FEW:
+        flip = np.array([1, 1, -1], np.float32)
+        yield _Step("camera space with z away from the viewer: flipped", lambda normal: normal * flip)
 
 
-def _is_packed(plane: Plane, hit: Bool[np.ndarray, "h w"]) -> bool:
+def _unpacked(plane: Plane) -> Plane:
+    """The background was 0 before it was packed, or is 0 now."""
+    hit = plane.any(axis=2, keepdims=True) & (np.abs(plane - 0.5) > 0.01).any(axis=2, keepdims=True)
+    return np.where(hit, 2 * plane - 1, np.float32(0))
+
+
+def _normalised(plane: Plane) -> Plane:
+    lengths = np.linalg.norm(plane, axis=2, keepdims=True)
+    return plane / np.where(lengths > 0, lengths, 1)
+
+
+def _is_packed(plane: Plane) -> bool:
     """Whether -1..1 was stored as 0..1: none is below 0, and twice the values less 1 are of unit length."""
+    hit: Bool[np.ndarray, "h w"] = np.asarray(plane.any(axis=2))
     if not hit.any() or plane.min() < 0 or plane.max() > 1.01:
         return False
     seen = hit & (np.abs(plane - 0.5) > 0.01).any(axis=2)
@@ -110,18 +145,25 @@ def _is_packed(plane: Plane, hit: Bool[np.ndarray, "h w"]) -> bool:
     return bool(seen.any() and np.median(unpacked) < 0.1 and np.median(unpacked) < np.median(as_it_is))
 
 
-def _depth(plane: Plane) -> tuple[Plane, list[str]]:
-    said: list[str] = []
+def _depth(plane: Plane) -> Iterator[_Step]:
     if (plane < 0).mean() > max(FEW, float((plane > 0).mean())):
-        plane, said = -plane, ["negative, as along the camera's z: turned round"]
+        yield _Step("negative, as along the camera's z: turned round", np.negative)
+        plane = -plane
     far = _background(plane)
     if far < np.inf:
-        plane = np.where(plane >= far, np.float32(0), plane)
-        said.append(f"background of {far:.3g}: taken as nothing")
+        hit = _Step(f"background of {far:.3g}: taken as nothing", partial(_nearer, far=far))
+        yield hit
+        plane = hit.convert(plane)
     if _is_inverse(plane[..., 0]):
-        plane = np.divide(1, plane, out=np.zeros_like(plane), where=plane > 0)
-        said.append("stored as 1/z: inverted")
-    return plane, said
+        yield _Step("stored as 1/z: inverted", _inverted)
+
+
+def _nearer(plane: Plane, *, far: float) -> Plane:
+    return np.where(plane >= far, np.float32(0), plane)
+
+
+def _inverted(plane: Plane) -> Plane:
+    return np.asarray(np.divide(1, plane, out=np.zeros_like(plane), where=plane > 0))
 
 
 def _background(plane: Plane) -> float:
@@ -153,7 +195,7 @@ def _bend(values: np.ndarray, near: np.ndarray) -> float:
     return float(np.median(bend[sloping] / slope[sloping])) if sloping.any() else 0.0
 
 
-_CONVERT: Mapping[str, Callable[[Plane], tuple[Plane, list[str]]]] = {
+_RECOGNISE: Mapping[str, Callable[[Plane], Iterator[_Step]]] = {
     "albedo": _albedo,
     "normal": _normal,
     "depth": _depth,

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mcdenoise.conventions import FAR, NO_RADIANCE
-from mcdenoise.frame import GUIDES, PLANES, Frame, Plane
+from mcdenoise.frame import GUIDES, PLANES, Frame, Layer, Plane, strips
 
 # Guides as the network gets them: albedo, normal, depth, then a mask per guide that says it is there.
 GUIDE_CHANNELS = sum(PLANES[name] for name in GUIDES) + len(GUIDES)
@@ -56,8 +56,8 @@ def exposure(color: Plane) -> float:
 
     Source: the auto-exposure documented for Open Image Denoise's HDR filter; the bound is ours.
     """
-    luminance = np.maximum(color, 0) @ LUMINANCE
-    means = _bin_means(luminance)
+    rows = strips(*color.shape[:2], multiple=BIN)
+    means = np.concatenate([_bin_means(np.maximum(color[some], 0) @ LUMINANCE) for some in rows])
     lit = means[means > 1e-8]
     if lit.size == 0:
         return 1.0
@@ -79,19 +79,34 @@ def _bin_means(luminance: np.ndarray) -> np.ndarray:
     return np.asarray(sums / counts)
 
 
-def is_no_number(plane: Plane) -> np.ndarray:
-    """Where a channel is NaN, Inf or beyond all radiance, h w."""
-    return np.asarray(~((plane <= NO_RADIANCE) & (plane >= -NO_RADIANCE)).all(axis=2))
+def is_no_number(plane: Layer) -> Bool[np.ndarray, "h w"]:
+    """Where a channel is NaN, Inf or beyond all radiance."""
+    parts = (plane[rows] for rows in strips(*plane.shape[:2]))
+    return np.concatenate([~((p <= NO_RADIANCE) & (p >= -NO_RADIANCE)).all(axis=2) for p in parts])
 
 
-def finite(plane: Plane) -> tuple[Plane, int]:
-    """What is no number replaced by the mean of the numbers among the 8 neighbours (0 if there is none).
+def finite(plane: Layer, bad: Bool[np.ndarray, "h w"] | None = None) -> tuple[Layer, int]:
+    """What is no number, or what is `bad`, replaced by the mean of the others among the 8 neighbours (0 if
+    there is none).
 
     Also returns how many pixels that touched.
     """
-    if plane.max() <= NO_RADIANCE and plane.min() >= -NO_RADIANCE:  # never so with a NaN
+    if bad is None:
+        if plane.max() <= NO_RADIANCE and plane.min() >= -NO_RADIANCE:  # never so with a NaN
+            return plane, 0
+        bad = is_no_number(plane)
+    if not bad.any():
         return plane, 0
-    bad = is_no_number(plane)
+    found = plane.copy()
+    for rows in strips(*bad.shape):
+        if bad[rows].any():
+            seen = slice(max(rows.start - 1, 0), rows.stop + 1)
+            filled = _filled(plane[seen], bad[seen])
+            found[rows] = filled[rows.start - seen.start :][: rows.stop - rows.start]
+    return found, int(bad.sum())
+
+
+def _filled(plane: Layer, bad: Bool[np.ndarray, "h w"]) -> Layer:
     good = np.pad(np.where(bad, 0.0, 1.0)[..., None], ((1, 1), (1, 1), (0, 0)))
     values = np.pad(np.where(bad[..., None], 0.0, plane.astype(np.float64)), ((1, 1), (1, 1), (0, 0)))
     height, width = bad.shape
@@ -99,7 +114,7 @@ def finite(plane: Plane) -> tuple[Plane, int]:
     total = sum(values[y : y + height, x : x + width] for y, x in shifts)
     count = sum(good[y : y + height, x : x + width] for y, x in shifts)
     fill = total / np.maximum(count, 1)
-    return np.where(bad[..., None], fill, plane).astype(np.float32), int(bad.sum())
+    return np.where(bad[..., None], fill, plane).astype(np.float32)
 
 
 def guides(

@@ -113,11 +113,7 @@ def _sound(frame: Frame) -> tuple[Frame, int]:
         return Frame({**frame.planes, "color": color}), replaced
     stacked = {"color": frame.color, **frame.layers}
     bad: np.ndarray = np.logical_or.reduce([encoding.is_no_number(plane) for plane in stacked.values()])
-    if bad.any():
-        marked = {
-            name: np.where(bad[..., None], np.float32(np.nan), plane) for name, plane in stacked.items()
-        }
-        stacked = {name: encoding.finite(plane)[0] for name, plane in marked.items()}
+    stacked = {name: encoding.finite(plane, bad)[0] for name, plane in stacked.items()}
     return Frame({**frame.planes, "color": stacked.pop("color")}, layers=stacked), int(bad.sum())
 
 
@@ -127,15 +123,18 @@ def _held(noisy: Frame, clean: Frame) -> Frame:
     if not shares:
         return clean
     nothing = layering.is_empty([noisy.color, *noisy.layers.values()])
-    layers = {
-        name: layering.held(noisy.layers[name], plane) if name in shares else np.where(nothing, 0, plane)
-        for name, plane in clean.layers.items()
-    }
-    return replace(clean, planes={"color": np.where(nothing, 0, clean.color)}, layers=layers)
+    for plane in (clean.color, *(plane for name, plane in clean.layers.items() if name not in shares)):
+        plane[nothing] = 0
+    held = {name: layering.held(noisy.layers[name], clean.layers[name]) for name in shares}
+    return replace(clean, layers={**clean.layers, **held})
 
 
 def _blended(noisy: Layer, clean: Layer, strength: float) -> Layer:
-    return np.asarray(noisy + np.float32(strength) * (clean - noisy), np.float32)
+    """In the place of `clean`."""
+    clean -= noisy
+    clean *= np.float32(strength)
+    clean += noisy
+    return clean
 
 
 def choose_device(name: str) -> torch.device:

@@ -30,12 +30,12 @@ def average(
     """
     if looks == 1:
         return denoise(frame, progress)
-    seen = [
-        _turned_back(denoise(_turned(frame, *how), _shifted(progress, number, looks)), *how)
-        for number, how in enumerate(ORIENTATIONS[:looks])
-    ]
-    layers = {name: _mean([one.layers[name] for one in seen]) for name in seen[0].layers}
-    return Frame({"color": _mean([one.color for one in seen])}, seen[0].attributes, layers)
+    total = _each(denoise(frame, _shifted(progress, 0, looks)), np.copy)
+    for number, how in enumerate(ORIENTATIONS[1:looks], 1):
+        _add(total, _turned_back(denoise(_turned(frame, *how), _shifted(progress, number, looks)), *how))
+    for plane in (total.color, *total.layers.values()):
+        plane /= np.float32(looks)
+    return total
 
 
 def _turned(frame: Frame, turns: int, is_mirrored: bool) -> Frame:
@@ -51,14 +51,15 @@ def _turned_back(frame: Frame, turns: int, is_mirrored: bool) -> Frame:
 def _each(frame: Frame, change: Callable[[np.ndarray], np.ndarray]) -> Frame:
     """Planes and layers alike. Normals needn't turn: networks learn from any basis."""
     planes, layers = (
-        {name: np.ascontiguousarray(change(plane)) for name, plane in parts.items()}
-        for parts in (frame.planes, frame.layers)
+        {name: change(plane) for name, plane in parts.items()} for parts in (frame.planes, frame.layers)
     )
     return Frame(planes, frame.attributes, layers)
 
 
-def _mean(planes: list[np.ndarray]) -> np.ndarray:
-    return np.asarray(np.mean(planes, axis=0, dtype=np.float32))
+def _add(total: Frame, other: Frame) -> None:
+    total.color[:] += other.color
+    for name, plane in total.layers.items():
+        plane += other.layers[name]
 
 
 def _shifted(progress: Progress | None, number: int, looks: int) -> Progress | None:

@@ -17,6 +17,8 @@ Attribute = str | int | float
 # the ray in scene units (0 where the ray misses).
 PLANES = {"color": 3, "albedo": 3, "normal": 3, "depth": 1}
 GUIDES = tuple(name for name in PLANES if name != "color")
+# What is done to whole planes is done to so many pixels at a time: its temporaries take some 50 MB.
+STRIP = 2**21
 
 
 @dataclass(frozen=True)
@@ -54,3 +56,9 @@ class Frame:
     def color(self) -> Plane:
         """Scene-linear radiance, h w 3."""
         return self.planes["color"]
+
+
+def strips(height: int, width: int, *, multiple: int = 1) -> list[slice]:
+    """A picture's rows cut into strips of about `STRIP` pixels; each starts on a `multiple`."""
+    rows = max(STRIP // max(width, 1) // multiple, 1) * multiple
+    return [slice(start, min(start + rows, height)) for start in range(0, height, rows)]

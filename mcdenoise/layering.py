@@ -65,7 +65,7 @@ def held(noisy: Plane, filtered: Plane) -> Plane:
     return np.asarray(np.clip(filtered, least, most))
 
 
-def is_empty(planes: list[Layer]) -> Bool[np.ndarray, "h w 1"]:
+def is_empty(planes: list[Layer]) -> Bool[np.ndarray, "h w"]:
     """Where nothing is in any of the planes, nor near: held out, or beside what was rendered."""
     nothing = np.logical_and.reduce([(plane == 0).all(axis=2) for plane in planes])
-    return np.asarray(ndimage.minimum_filter(nothing, AROUND, mode="nearest")[..., None])
+    return np.asarray(ndimage.minimum_filter(nothing, AROUND, mode="nearest"))

@@ -1,7 +1,7 @@
 """Channel names -> planes: which channels of a file are color, albedo, normal and depth, and why.
 
 A *group* is what stands before a channel's last dot: `ViewLayer.Combined` in `ViewLayer.Combined.R`, and
-nothing in `R`. A renderer is one entry in `RENDERERS`; nothing else knows any renderer's names.
+nothing in `R`. `names` says what renderers call them.
 """
 
 import re
@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from mcdenoise.errors import FrameError
 from mcdenoise.frame import GUIDES, PLANES
+from mcdenoise.names import RENDERERS, Renderer
 
 # How we write a plane ourselves, and what any renderer may write to make a pair for us.
 OWN_CHANNELS = {
@@ -31,86 +32,6 @@ _SUFFIXES: Mapping[str, tuple[Sequence[str], ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class Renderer:
-    """The groups in which a renderer writes each plane, the best first, compared without case.
-
-    `lights` are patterns of groups that are parts of the color's light; `products` are those that become such
-    parts once multiplied by another group, in twos: pattern, and what takes its place for the factor's name.
-    `layered` names are parts of a longer group: `Combined` is `LAYER.Combined`, or `LAYER.Combined.VIEW` in
-    stereo files, and the others are sought in the same layer and view.
-    """
-
-    name: str
-    color: tuple[str, ...]
-    albedo: tuple[str, ...] = ()
-    normal: tuple[str, ...] = ()
-    depth: tuple[str, ...] = ()
-    lights: tuple[str, ...] = ()
-    products: tuple[tuple[str, str], ...] = ()
-    layered: bool = False
-
-    def groups(self, plane: str) -> tuple[str, ...]:
-        """The names of `plane`."""
-        names: tuple[str, ...] = getattr(self, plane)
-        return names
-
-
-_LOBES = (
-    "(diffuse|specular|coat|sheen|transmission|sss|subsurface|volume|emission|emissive|background|reflection|"
-    "refraction)"
-)
-_LIGHTS = (
-    r"(light_?group|light_?select|lg|light)[_ .\-]?.+",
-    rf"{_LOBES}(_(direct|indirect))?",
-    "(in)?direct",
-)
-# Of the entries that find color, the one that finds most planes is taken; the upper one of equals.
-RENDERERS = (
-    # Ours, multi-part files of compositing programs, and whoever else calls a layer what it is.
-    Renderer("common names", ("", "rgba", "rgb", "beauty", "color", "combined"), ("albedo", "diffuse_albedo"),
-             ("normal", "normals", "N"), ("depth", "Z", ""), _LIGHTS),
-    # Blender 4.2 to 5.2: with denoising on, Combined is OIDN's output already, and Noisy Image the input.
-    # Direct and indirect light is written without the surface's color; 5.0 spells names out.
-    Renderer("Cycles", ("Noisy Image", "Combined"), ("Denoising Albedo",), ("Denoising Normal",),
-             ("Denoising Depth", "Depth"),
-             ("Combined_.+", "emit|emission|env|environment", "volume(dir|ind| direct| indirect)"),
-             (("(diff|gloss|trans)(dir|ind)", r"\1Col"),
-              ("(diffuse|glossy|transmission) (direct|indirect)", r"\1 Color")), layered=True),
-    # Mitsuba 3 lets the user name AOVs: these are the names of its documentation and examples, and ours.
-    Renderer("Mitsuba", ("", "<image>", "image"), ("albedo", "alb"), ("normal", "nn", "sh_normal", "sn"),
-             ("depth", "dd"), _LIGHTS),
-    Renderer("Arnold", ("", "RGBA"), ("diffuse_albedo", "albedo"), ("N",), ("Z", ""), ("RGBA_.+", *_LIGHTS)),
-    # From here on as we recall their documentation: no files of theirs were at hand.
-    Renderer("RenderMan", ("", "Ci", "beauty"), ("albedo",), ("normal", "Nn", "N", "__Nworld"),
-             ("z", "zfiltered", "__depth", ""),
-             (r"(direct|indirect)(diffuse|specular)(lobe)?", "subsurface(lobe)?|emissive|transmissive(lobe)?",
-              *_LIGHTS)),
-    Renderer("V-Ray", ("", "rgb_color", "effectsResult"),
-             ("diffuseFilter", "VRayDiffuseFilter", "denoiser_albedo"),
-             ("normals", "VRayNormals", "bumpNormals", "VRayBumpNormals"), ("zDepth", "VRayZDepth", ""),
-             ("(VRay)?(lighting|GI|globalIllumination|reflection|refraction|specular|SSS2?)",
-              "(VRay)?(selfIllumination|background|caustics|atmosphere|lightSelect.*)", *_LIGHTS)),
-    Renderer("Redshift", ("", "beauty", "main"), ("DiffuseFilter", "DiffuseFilterRaw"),
-             ("BumpNormals", "N", "Normals"), ("Z", "Depth", ""),
-             ("DiffuseLighting|SpecularLighting|GI|GlobalIllumination|Reflections|Refractions|SSS|Emission",
-              "SubSurfaceScatter|VolumeLighting|Caustics|Background|Beauty_.+", *_LIGHTS)),
-    Renderer("Karma", ("", "C", "Cf", "beauty"), ("albedo", "basecolor"), ("N", "Nn", "hitN"),
-             ("depth", "Pz", "dist", "hitPz"),
-             ("(direct|indirect|combined)(diffuse|glossyreflection|specular|emission|volume|sss|coat)",
-              "C_.+", *_LIGHTS)),
-    Renderer("LuxCore", ("", "RGB_IMAGEPIPELINE", "RGB"), ("ALBEDO",),
-             ("AVG_SHADING_NORMAL", "SHADING_NORMAL", "GEOMETRY_NORMAL"), ("DEPTH",),
-             (r"RADIANCE_GROUP.*", "EMISSION", "(IN)?DIRECT_(DIFFUSE|GLOSSY|SPECULAR)(_REFLECT|_TRANSMIT)?")),
-    # The depth is the position's z in the camera's space.
-    Renderer("PBRT-4", ("",), ("Albedo",), ("Ns", "N"), ("P",)),
-    Renderer("Octane", ("", "Beauty", "Main", "Beauty pass"),
-             ("Denoiser albedo", "Denoise Albedo", "Diffuse filter"),
-             ("Denoiser normal", "Denoise Normal", "Shading normal", "Smooth normal"),
-             ("Z-depth", "Zdepth", "Depth"),
-             ("(diffuse|reflection|emitters|environment|refraction|transmission|SSS)( direct| indirect)?",
-              r"(ambient |sun|sky)?light( pass)?.*", *_LIGHTS)),
-)  # fmt: skip
 # Groups that say by their last word what they are, whoever wrote them: taken as a guess.
 _MEANING = {
     "albedo": r"alb(edo)?|(diff(use)?|base|surface)[_ ]?(col(ou?r)?|filter|albedo|reflectance)",
@@ -157,12 +78,13 @@ class Light:
 @dataclass(frozen=True)
 class Layout:
     """What was found in a file: the channels of each plane, other layers or views with a color, the parts of
-    the color's light, and its alpha."""
+    the color's light, its alpha, and what is left that may be light and isn't by its name."""
 
     planes: Mapping[str, Taken]
     others: tuple[str, ...] = ()
     lights: tuple[Light, ...] = ()
     alpha: Taken | None = None
+    left: tuple[str, ...] = ()
 
 
 class _Found(NamedTuple):
@@ -201,14 +123,18 @@ def find(
     if not found:
         names = [name for _, channels in parts for name in channels]
         raise FrameError(f"{path}: no R, G, B to denoise; it has: {_shortened(names)}")
-    best = max(found, key=lambda one: len(one.layout.planes))
+    best = max(found, key=lambda one: (len(one.layout.planes), _known_lights(one, groups)))
     planes = {**dict(_guesses(best, groups)), **best.layout.planes, **given}
     left_out = {plane for plane, name in (named or {}).items() if name == "none"}
     planes = {plane: planes[plane] for plane in PLANES if plane in planes and plane not in left_out}
     color = planes["color"]
     others = best.layout.others + tuple(part for group, part in doubles if group == color.group.lower())
-    lights = () if aovs == "none" else tuple(_lights(path, best, groups, planes, aovs))
-    return Layout(planes, others, lights, None if aovs == "none" else _alpha(color, groups))
+    if aovs == "none":
+        return Layout(planes, others)
+    lights = tuple(_lights(path, best, groups, planes, aovs))
+    told = {light.taken.group for light in lights} | {*others}
+    left = tuple(taken.group for taken in _free(groups, planes).values() if taken.group not in told)
+    return Layout(planes, others, lights, _alpha(color, groups), left)
 
 
 def layer(path: Path, parts: Sequence[tuple[str, Sequence[str]]], plane: str, name: str) -> Taken:
@@ -250,6 +176,8 @@ def _bare_group(index: int, part: str, groups: Mapping[str, object]) -> str:
 
 def _by_renderer(renderer: Renderer, groups: _Groups) -> Iterator[_Found]:
     """One layout for each layer and view in which this renderer's color is found."""
+    if renderer.signs and not any(re.fullmatch(renderer.signs, group) for group in groups):
+        return
     scopes = list(dict.fromkeys(_scopes(renderer, groups)))
     for scope in scopes:
         planes = {}
@@ -336,9 +264,7 @@ def _lights(
     Raises:
         FrameError: a layer that is named isn't there, or is no light.
     """
-    used = {taken.group.lower() for taken in planes.values()}
-    free = {name: taken for name in groups if name and name not in used and not _is_data(name)
-            if (taken := _channels_of("color", name, groups, "part of the light"))}  # fmt: skip
+    free = _free(groups, planes)
     wanted = _wanted(path, groups, free, aovs)
     for name, taken in free.items():
         inner = _inner(name, found.scope) or ""
@@ -346,7 +272,15 @@ def _lights(
         if name in wanted or (aovs == "auto" and (pairs or _is_light(found.renderer, inner))):
             factors = [_channels_of("color", _outer(other, found.scope), groups, "") for other in pairs]
             if all(factors):
-                yield Light(taken, *factors)
+                why = "as asked for" if name in wanted else f"{found.renderer.name}: part of the light"
+                yield Light(replace(taken, reason=why), *factors)
+
+
+def _free(groups: _Groups, planes: Mapping[str, Taken]) -> dict[str, Taken]:
+    """The other layers that may be light."""
+    used = {taken.group.lower() for taken in planes.values()}
+    return {name: taken for name in groups if name and name not in used and not _is_data(name)
+            if (taken := _channels_of("color", name, groups, ""))}  # fmt: skip
 
 
 def _wanted(path: Path, groups: _Groups, free: Mapping[str, Taken], aovs: str) -> set[str]:
@@ -362,6 +296,14 @@ def _wanted(path: Path, groups: _Groups, free: Mapping[str, Taken], aovs: str) -
 
 def _is_light(renderer: Renderer, name: str) -> bool:
     return any(re.fullmatch(light, name, re.IGNORECASE) for light in renderer.lights)
+
+
+def _known_lights(found: _Found, groups: _Groups) -> int:
+    """How many groups are parts of the light by this renderer's names."""
+    renderer, used = found.renderer, {taken.group.lower() for taken in found.layout.planes.values()}
+    names = [_inner(name, found.scope) or "" for name in groups if name not in used]
+    products = [name for name in names if any(re.fullmatch(p, name) for p, _ in renderer.products)]
+    return len(products) + sum(_is_light(renderer, name) for name in names)
 
 
 def _inner(name: str, scope: tuple[str, str]) -> str | None:
@@ -388,9 +330,9 @@ def _labels(groups: _Groups) -> list[str]:
 
 def _reason(renderer: str, name: str, wanted: Sequence[str]) -> str:
     """`Cycles: 'Combined' (there is no 'Noisy Image')`."""
-    quoted = [f"'{group}'" if group else "channels without a layer" for group in (*wanted, name)]
-    missed = quoted[: quoted.index(quoted[-1])]
-    return f"{renderer}: {quoted[-1]}" + (f" (there is no {', no '.join(missed)})" if missed else "")
+    missed = [f"'{group}'" for group in wanted[: wanted.index(name)] if group]
+    why = f" (there is no {', no '.join(missed)})" if name and missed else ""
+    return f"{renderer}: " + (f"'{name}'" if name else "channels without a layer") + why
 
 
 def _the_only_color(groups: _Groups) -> Iterator[Layout]:

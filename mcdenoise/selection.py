@@ -1,13 +1,14 @@
 """What is taken from a file, as it was asked for, and how what came of it goes back in."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from mcdenoise import conventions, exr, layouts
+from mcdenoise import conventions, exr, layouts, tiling
+from mcdenoise.conventions import Settled
 from mcdenoise.errors import FrameError, UsageError
 from mcdenoise.exr import Edit, Picture, Window
 from mcdenoise.frame import PLANES, Attribute, Frame, Layer, Plane
@@ -86,24 +87,58 @@ def load(selection: Selection) -> tuple[Frame, Mapping[str, str]]:
     """The frame with guides as the network knows them and the parts of the light, and notes on the guides.
 
     Raises:
-        ExrError: pixels are damaged.
-        FrameError: the color is stored as integers, or a guide of another file covers none of its pixels.
+        ExrError: pixels are damaged, or more than memory.
+        FrameError: a guide of another file covers none of its pixels.
     """
     picture, layout, window = selection.picture, selection.layout, selection.window
-    frame = exr.frame(picture, layout)
-    planes = dict(frame.planes)
+    wanted: dict[str | Taken, Taken] = dict(layout.planes.items())
+    wanted.update(_stored(layout.lights).items())
+    if layout.alpha and picture.parts[layout.alpha.part].types[layout.alpha.channels[0]] != "uint":
+        wanted[ALPHA] = layout.alpha
+    exr.require(picture.path, _needed(selection, wanted.values()))
+    found = exr.planes(picture, wanted, window)
+    layers: dict[str, Layer] = {}
+    for light in layout.lights:
+        layers[light.taken.label] = found.pop(light.taken)
+        if light.factor:
+            layers[light.taken.label] *= found[light.factor]
+    if ALPHA in found:
+        layers[ALPHA] = found[ALPHA]
+    settled = _settled(selection, {name: found[name] for name in layout.planes})
+    return Frame(settled.planes, picture.attributes(layout), layers), settled.notes
+
+
+def guide_notes(selection: Selection) -> Mapping[str, str]:
+    """What is unlike what the network knows in the guides, and made of them; raises as `load`."""
+    guides = {name: taken for name, taken in selection.layout.planes.items() if name != "color"}
+    return _settled(selection, exr.planes(selection.picture, guides, selection.window)).notes
+
+
+def _settled(selection: Selection, planes: Mapping[str, Plane]) -> Settled:
+    """The planes of the file and of other files, converted."""
+    window, planes = selection.window, dict(planes)
     for name, (other, taken) in selection.elsewhere.items():
-        planes[name] = exr.plane(other, taken, window)
+        planes |= exr.planes(other, {name: taken}, window)
         if not _overlap(other.parts[taken.part].window, window):
             raise FrameError(
-                f"{other.path}: covers none of the pixels of {picture.path}; give the same frame"
+                f"{other.path}: covers none of the pixels of {selection.picture.path}; give the same frame"
             )
-    guessed = {name for name, taken in layout.planes.items() if taken.is_guess}
-    settled = conventions.settle(planes, guessed)
-    layers: dict[str, Layer] = {light.taken.label: _light(picture, light, window) for light in layout.lights}
-    if layout.alpha and picture.parts[layout.alpha.part].types[layout.alpha.channels[0]] != "uint":
-        layers[ALPHA] = exr.plane(picture, layout.alpha, window)
-    return Frame(settled.planes, frame.attributes, layers), settled.notes
+    guessed = {name for name, taken in selection.layout.planes.items() if taken.is_guess}
+    return conventions.settle(planes, guessed)
+
+
+def _needed(selection: Selection, wanted: Iterable[Taken]) -> int:
+    """Bytes of memory that denoising takes at the least: what is read, what is made of it, the network."""
+    x0, y0, x1, y1 = selection.window
+    size, lights = (x1 - x0 + 1) * (y1 - y0 + 1), len(selection.layout.lights)
+    planes = [*wanted, *(taken for _, taken in selection.elsewhere.values())]
+    channels = sum(len(taken.channels) for taken in planes) + 3 + 3 * lights
+    return 4 * size * channels + tiling.PIXEL_BYTES * min(size, tiling.DEFAULT_PIXELS)
+
+
+def _stored(lights: Sequence[Light]) -> dict[Taken, Taken]:
+    """The layers that parts of the light are stored as."""
+    return {taken: taken for light in lights for taken in (light.taken, light.factor) if taken}
 
 
 def put_back(
@@ -115,10 +150,11 @@ def put_back(
     """
     picture, layout, window = selection.picture, selection.layout, selection.window
     planes = {layout.planes["color"]: _with_faults(noisy.color, clean.color, keep=keep_nonfinite)}
+    stored = exr.planes(picture, _stored([light for light in layout.lights if light.factor]), window)
     for light in layout.lights:
         name = light.taken.label
         filtered = _with_faults(noisy.layers[name], clean.layers[name], keep=keep_nonfinite)
-        planes[light.taken] = _as_stored(picture, light, filtered, window)
+        planes[light.taken] = _as_stored(light, filtered, stored)
     if layout.alpha and ALPHA in clean.layers and np.ptp(noisy.layers[ALPHA]) > 0:
         planes[layout.alpha] = _with_faults(noisy.layers[ALPHA], clean.layers[ALPHA], keep=keep_nonfinite)
     return planes
@@ -169,29 +205,25 @@ def _overlap(one: Window, other: Window) -> bool:
     return max(one[0], other[0]) <= min(one[2], other[2]) and max(one[1], other[1]) <= min(one[3], other[3])
 
 
-def _light(picture: Picture, light: Light, window: Window) -> Plane:
-    plane = exr.plane(picture, light.taken, window)
-    return plane * exr.plane(picture, light.factor, window) if light.factor else plane
-
-
-def _as_stored(picture: Picture, light: Light, filtered: Plane, window: Window) -> Plane:
+def _as_stored(light: Light, filtered: Plane, stored: Mapping[Taken, Plane]) -> Plane:
     """A part of the light divided by its factor, if there is one; as it was where the factor is black."""
     if light.factor is None:
         return filtered
-    factor, stored = (exr.plane(picture, taken, window) for taken in (light.factor, light.taken))
+    factor = stored[light.factor]
     colored = factor > BLACK
-    return np.where(colored, filtered / np.where(colored, factor, 1), stored)
+    return np.where(colored, filtered / np.where(colored, factor, 1), stored[light.taken])
 
 
 def _with_faults(noisy: Layer, clean: Layer, *, keep: bool) -> Layer:
-    return np.where(np.isfinite(noisy) | (not keep), clean, noisy)
+    return np.where(np.isfinite(noisy), clean, noisy) if keep else clean
 
 
 def _noisy(picture: Picture, color: Taken) -> dict[str, np.ndarray]:
     """The color's own channels under a layer `noisy` that isn't there yet."""
-    pixels = picture.parts[color.part].pixels
+    part = picture.parts[color.part]
     before = color.group.rpartition(".")[0] if "." in color.group else ""
-    layer = next(name for name in _names(before) if not any(f"{name}." in channel for channel in pixels))
+    layer = next(name for name in _names(before) if not any(f"{name}." in channel for channel in part.types))
+    pixels = part.channels(color.channels)
     return {f"{layer}.{channel.rpartition('.')[2]}": pixels[channel] for channel in color.channels}
 
 

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-# A network sees at most so many pixels at a time unless told otherwise: about 1.3 GiB for the shipped model.
+# A network sees at most so many pixels at a time unless told otherwise: about 1.3 GiB for the shipped model,
+# so much for each.
 DEFAULT_PIXELS = 1_500_000
+PIXEL_BYTES = 930
 # An axis is cut into so many parts at most: enough for 200,000 pixels.
 MOST_PARTS = 256
 

@@ -67,6 +67,7 @@ def test_json_holds_layers_types_windows_compression_and_planes(
                 },
             },
             "others": [],
+            "alpha": {"part": 0, "layer": "", "channels": ["A"], "reason": "the color's alpha"},
         }
     ]
 
@@ -78,7 +79,7 @@ def test_text_is_aligned_and_long_values_are_cut(file: Path, capsys: pytest.Capt
     assert lines[1] == "  4x3, scanlineimage, PIZ, data window [-2, -1, 1, 1], display window [0, 0, 9, 9]"
     assert lines[2:4] == ["    (no layer)  R G B half, A float", "    dd          T float"]
     assert f"    manifest  {'x' * 60}... (500 characters)" in lines
-    assert "    albedo  none" in lines
+    assert "    albedo  none  - no layer of a name that is known; --albedo LAYER takes one" in lines
     assert all(len(line) <= 120 for line in lines)
 
 
@@ -117,6 +118,27 @@ def test_layers_of_blenders_parts_are_told(shared_assets: Path, capsys: pytest.C
         "normal": 1,
         "depth": 3,
     }
+
+
+def test_light_is_told_with_its_reason_and_what_is_left_with_its_flag(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header = {"type": OpenEXR.scanlineimage, "compression": OpenEXR.ZIP_COMPRESSION}
+    layers = ("", "diffuse.", "rawLight.", "GI.", "ramp.", "crypto00.")
+    planes = {f"{layer}{last}": np.ones((2, 2), np.float32) for layer in layers for last in "RGB"}
+    OpenEXR.File(header, planes).write(str(tmp_path / "f.exr"))
+
+    assert main(["inspect", str(tmp_path / "f.exr")]) == 0
+
+    told = capsys.readouterr().out.partition("taken for\n")[2]
+    missed = "there is no 'denoiser_albedo', no 'diffuseFilter', no 'VRayDiffuseFilter'"
+    assert [line.split(maxsplit=1) for line in told.splitlines() if "none" not in line] == [
+        ["color", "(no layer)  R G B  - V-Ray: channels without a layer"],
+        ["albedo", f"diffuse  R G B  - V-Ray: 'diffuse' ({missed})"],
+        ["light", "GI  R G B  - V-Ray: part of the light"],
+        ["light", "rawLight  R G B  - V-Ray: part of the light, once multiplied by diffuse"],
+        ["left", "as it is  ramp  - no light by its name; --aovs ramp takes it along"],
+    ]  # fmt: skip
 
 
 def test_names_that_would_steer_a_terminal_are_written_out(

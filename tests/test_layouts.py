@@ -54,6 +54,19 @@ GUIDES_OF_CYCLES = dict(zip(("albedo", "normal", "depth"), CYCLES, strict=True))
          {"color": "V.Combined.left:RGB", "depth": "V.Denoising Depth.left:Z"}),
         ((":RGBA", "N:XYZ", ":Z", "diffuse_albedo:RGB"),
          {"color": ":RGB", "albedo": "diffuse_albedo:RGB", "normal": "N:XYZ", "depth": ":Z"}),
+        ((":RGBA", "N:XYZ", "diffuse:RGB", "diffuse_albedo:RGB", "denoise_albedo:RGB"),
+         {"color": ":RGB", "albedo": "denoise_albedo:RGB", "normal": "N:XYZ"}),
+        ((":RGBA", "diffuse:RGB", "specular:RGB", "N:XYZ"), {"color": ":RGB", "normal": "N:XYZ"}),
+        ((":RGBA", "diffuse:RGB", "lighting:RGB", "normals:RGB", "zDepth:R"),
+         {"color": ":RGB", "albedo": "diffuse:RGB", "normal": "normals:RGB", "depth": "zDepth:R"}),
+        ((":RGBA", "Albedo:RGB", "P:XYZ", "N:XYZ", "Ns:XYZ", "RelativeVariance:RGB"),
+         {"color": ":RGB", "albedo": "Albedo:RGB", "normal": "Ns:XYZ", "depth": "P:Z"}),
+        (("V.Combined:RGBA", "V.ALBEDO:RGB", "V.AVG_SHADING_NORMAL:XYZ", "V.DEPTH:Z"),
+         {"color": "V.Combined:RGB", "albedo": "V.ALBEDO:RGB", "normal": "V.AVG_SHADING_NORMAL:XYZ",
+          "depth": "V.DEPTH:Z"}),
+        (("V.Combined:RGBA", "V.OctDiffFilter:RGBA", "V.OctShadingNormal:RGBA", "V.OctZDepth:RGBA"),
+         {"color": "V.Combined:RGB", "albedo": "V.OctDiffFilter:RGB", "normal": "V.OctShadingNormal:RGB",
+          "depth": "V.OctZDepth:R"}),
         (("Slot:RGBA",), {"color": "Slot:RGB"}),
     ],
 )  # fmt: skip
@@ -61,6 +74,33 @@ def test_planes_are_found_by_the_names_of_each_renderer(
     groups: Sequence[str], expected: dict[str, str]
 ) -> None:
     assert taken(find(*groups)) == expected
+
+
+@pytest.mark.parametrize(
+    ("groups", "renderer", "expected"),
+    [
+        (("GI:RGB", "reflect:RGB", "rawLight:RGB", "diffuse:RGB", "SSS2:RGB", "crypto00:RGBA"), "V-Ray",
+         {"GI": "", "reflect": "", "rawLight": "diffuse", "SSS2": ""}),
+        (("DiffuseFilter:RGB", "DiffuseLightingRaw:RGB", "GIRaw:RGB", "ReflectionsRaw:RGB",
+          "ReflectionsFilter:RGB", "SpecularLighting:RGB", "Shadows:RGB"), "Redshift",
+         {"DiffuseLightingRaw": "DiffuseFilter", "GIRaw": "DiffuseFilter",
+          "ReflectionsRaw": "ReflectionsFilter", "SpecularLighting": ""}),
+        (("C_key:RGB", "combineddiffuse_key:RGB", "directdiffuseunshadowed:RGB", "glossytransmission:RGB",
+          "albedo:RGB", "visiblelights:RGB"), "Karma",
+         {"C_key": "", "combineddiffuse_key": "", "glossytransmission": "", "visiblelights": ""}),
+        (("diffuse_direct:RGB", "RGBA_key:RGBA", "specular_albedo:RGB", "denoise_albedo:RGB"), "Arnold",
+         {"diffuse_direct": "", "RGBA_key": ""}),
+    ],
+)  # fmt: skip
+def test_parts_of_the_light_are_found_with_what_they_are_multiplied_by(
+    groups: Sequence[str], renderer: str, expected: dict[str, str]
+) -> None:
+    layout = find(":RGBA", *groups)
+
+    assert layout.planes["albedo" if "albedo" in layout.planes else "color"].reason.startswith(renderer)
+    assert {
+        light.taken.group: light.factor.group if light.factor else "" for light in layout.lights
+    } == expected
 
 
 def test_blenders_part_per_pass_is_found_over_its_parts() -> None:
@@ -126,11 +166,12 @@ def test_every_name_in_the_table_is_found(renderer: layouts.Renderer) -> None:
     prefix = "L." if renderer.layered else ""
     lasts = {"color": "RGB", "albedo": "RGB", "normal": "XYZ", "depth": "Z"}
     color = f"{prefix}{renderer.color[0]}:RGB"
+    signs = {"V-Ray": ["VRayTotalLighting:RGB"], "PBRT-4": ["RelativeVariance:RGB"]}
     for plane in PLANES:
         for name in renderer.groups(plane):
             group = f"{prefix}{name}:{lasts[plane]}"
             groups = [group] if plane == "color" else [color, group]
-            assert plane in find(*groups).planes, group
+            assert plane in find(*groups, *signs.get(renderer.name, [])).planes, group
 
 
 def test_own_channels_are_found_as_what_they_were_written_as() -> None:
@@ -138,6 +179,28 @@ def test_own_channels_are_found_as_what_they_were_written_as() -> None:
     layout = layouts.find(PATH, [("", names)])
 
     assert {plane: t.channels for plane, t in layout.planes.items()} == OWN_CHANNELS
+
+
+def test_position_in_what_arnold_wrote_is_no_depth(shared_assets: Path) -> None:
+    layout = exr.read(shared_assets / "exr/arnold-usd/testsuite/test_1232/ref/reference.exr").layout()
+
+    assert taken(layout) == {"color": ":RGB", "normal": "N:XYZ"}
+    assert [light.taken.group for light in layout.lights] == ["diffuse", "direct", "specular"]
+
+
+def test_what_v_ray_calls_diffuse_is_its_albedo(shared_assets: Path) -> None:
+    """A real file without lamps: all light is black, the surfaces' color isn't."""
+    folder = shared_assets / "exr/cryptomatte/sample_images"
+    picture = exr.read(folder / "cornellBox_CryptoWildcard.0001.exr")
+    layout = picture.layout()
+    planes = exr.frame(picture, layout).planes
+
+    assert taken(layout) == {"color": ":RGB", "albedo": "diffuse:RGB", "normal": "normals:XYZ"}
+    assert {light.taken.group for light in layout.lights} == {
+        "GI", "SSS", "lighting", "reflect", "refract", "selfIllum", "specular",
+    }  # fmt: skip
+    assert not planes["color"].any()
+    assert planes["albedo"].mean() > 0.2
 
 
 @pytest.mark.parametrize("version", ["4.2.23", "4.5.15", "5.0.1", "5.2.3"])

@@ -42,16 +42,17 @@ def run(
             ended(job, done)
 
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
-        ahead = reader.submit(stages.read, jobs[0])
+        ahead = [reader.submit(stages.read, jobs[0])]
         work = stages.start()
         behind: list[tuple[Job, Future[Done]]] = []
         try:
             for number, job in enumerate(jobs, 1):
-                read = ahead
+                read = ahead.pop()
                 _ = read.exception()  # waits
                 if number < len(jobs):
-                    ahead = reader.submit(stages.read, jobs[number])
+                    ahead.append(reader.submit(stages.read, jobs[number]))
                 worked = _now(_worked, work, job, read)
+                del read  # and the guides with it
                 while behind:
                     told(*behind.pop())
                 behind.append((job, writer.submit(_written, stages.write, job, worked)))

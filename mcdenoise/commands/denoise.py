@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -304,7 +304,12 @@ def _denoise(
         **selection.told(read.chosen, clean),
         "mcdenoise.seconds": seconds,
     }
-    return Worked(read, clean, made_by, seconds)
+    return Worked(replace(read, frame=_without_guides(read.frame)), _without_guides(clean), made_by, seconds)
+
+
+def _without_guides(frame: Frame) -> Frame:
+    """Their memory is free while the frame is written."""
+    return replace(frame, planes={"color": frame.color})
 
 
 def _shows_no_bar(arguments: argparse.Namespace) -> bool:
@@ -337,8 +342,8 @@ def _summary(job: Job, chosen: "Selection", noisy: Frame, notes: Mapping[str, st
     parts += [f"{count} pixels of {what}{'' if what == 'less than 0' else ' replaced'}"
               for what, count in conventions.faults(noisy.color).items()]  # fmt: skip
     parts += [f"{name} {note}" for name, note in notes.items()]
-    if chosen.layout.others:
-        parts.append(f"not denoised: {', '.join(chosen.layout.others)}")
+    if left := (*chosen.layout.others, *chosen.layout.left):
+        parts.append(f"not denoised: {', '.join(left)}")
     return printable("; ".join(parts))
 
 

@@ -12,6 +12,7 @@ from mcdenoise.frame import PLANES
 
 if TYPE_CHECKING:
     from mcdenoise.exr import Part, Picture
+    from mcdenoise.layouts import Taken
 
 HELP = "show what EXR files hold, and which layer would be taken for what, and why"
 EXAMPLES = """\
@@ -88,13 +89,19 @@ def _taken(picture: "Picture") -> Description:
         chosen = selection.select(picture, selection.Wanted())
     except FrameError as error:
         return {"planes": {}, "others": [], "problem": str(error).removeprefix(f"{picture.path}: ")}
-    notes = selection.load(chosen)[1]
-    planes = {}
-    for name, taken in chosen.layout.planes.items():
-        planes[name] = {"part": taken.part, "layer": taken.group, "channels": list(taken.channels)}
-        planes[name] |= {"reason": taken.reason} | ({"stored": notes[name]} if name in notes else {})
-    lights = [light.taken.label for light in chosen.layout.lights]
-    return {"planes": planes, "others": list(chosen.layout.others), **({"light": lights} if lights else {})}
+    notes = selection.guide_notes(chosen)
+    layout, told = chosen.layout, {}
+    for name, taken in layout.planes.items():
+        told[name] = _as_taken(taken) | ({"stored": notes[name]} if name in notes else {})
+    lights = [_as_taken(light.taken) | ({"times": light.factor.label} if light.factor else {})
+              for light in layout.lights]  # fmt: skip
+    more = {"light": lights, "alpha": _as_taken(layout.alpha) if layout.alpha else None, "left": layout.left}
+    return {"planes": told, "others": list(layout.others), **{name: one for name, one in more.items() if one}}
+
+
+def _as_taken(taken: "Taken") -> dict[str, Any]:
+    return {"part": taken.part, "layer": taken.group, "channels": list(taken.channels),
+            "reason": taken.reason}  # fmt: skip
 
 
 # ---- text ----
@@ -139,17 +146,25 @@ def _in_order(names: Iterable[str]) -> list[str]:
 def _taken_rows(description: Description) -> list[tuple[str, str]]:
     if problem := description.get("problem"):
         return [("nothing", problem)]
-    rows = [(name, _plane_text(description["planes"].get(name))) for name in PLANES]
-    rows += [("light", light) for light in description.get("light", ())]
-    return rows + [("(left as it is)", other) for other in description["others"]]
+    several = len(description["parts"]) > 1
+    planes = description["planes"]
+    taken = [*planes.items(), *((name, None) for name in PLANES if name not in planes)]
+    taken += [("alpha", description["alpha"])] if "alpha" in description else []
+    taken += [("light", light) for light in description.get("light", ())]
+    none = "none  - no layer of a name that is known; --{} LAYER takes one"
+    rows = [(name, _taken_text(one, several=several) if one else none.format(name)) for name, one in taken]
+    rows += [("left as it is", f"{other}  - another view, layer or part") for other in description["others"]]
+    return rows + [("left as it is", f"{name}  - no light by its name; --aovs {name} takes it along")
+                   for name in description.get("left", ())]  # fmt: skip
 
 
-def _plane_text(plane: Description | None) -> str:
-    if plane is None:
-        return "none"
+def _taken_text(plane: Description, *, several: bool) -> str:
+    """`diffuse  R G B  - V-Ray: 'diffuse'; over 1 in 2 % of pixels: clipped`."""
     lasts = " ".join(channel.rpartition(".")[2] for channel in plane["channels"])
+    layer = plane["layer"] or (f"(part {plane['part']})" if several else "(no layer)")
+    times = f", once multiplied by {plane['times']}" if "times" in plane else ""
     stored = f"; {plane['stored']}" if "stored" in plane else ""
-    return f"{plane['layer'] or '(no layer)'}  {lasts}  - {plane['reason']}{stored}"
+    return f"{layer}  {lasts}  - {plane['reason']}{times}{stored}"
 
 
 def _indented(rows: Sequence[tuple[str, str]]) -> list[str]:

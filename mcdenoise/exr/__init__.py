@@ -6,24 +6,28 @@ data, all of it (docs/decisions/0012).
 """
 
 import errno
-from collections.abc import Mapping
+import math
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from mcdenoise import files, layouts
 from mcdenoise.errors import ExrError, FrameError
-from mcdenoise.exr import _memory, _writing
+from mcdenoise.exr import _writing
 from mcdenoise.exr._header import COMPRESSIONS, Window
-from mcdenoise.exr._source import Part, Source, read_parts
+from mcdenoise.exr._memory import require
+from mcdenoise.exr._source import Band, Part, Source, read_parts
 from mcdenoise.exr._writing import Edit
-from mcdenoise.frame import Attribute, Frame, Plane
+from mcdenoise.frame import Attribute, Frame, Layer, Plane
 from mcdenoise.layouts import OWN_CHANNELS, Layout, Taken
 
-__all__ = ["COMPRESSIONS", "Edit", "Part", "Picture", "Window", "frame", "plane", "read",
-           "read_frame", "replaced", "write", "write_frame"]  # fmt: skip
+__all__ = ["COMPRESSIONS", "Edit", "Part", "Picture", "Window", "frame", "planes", "read",
+           "read_frame", "replaced", "require", "write", "write_frame"]  # fmt: skip
 
+Key = TypeVar("Key", bound=Hashable)
 # Attributes of the file rather than of the frame.
 _STANDARD = ("name", "type", "view", "pixelAspectRatio", "screenWindowWidth", "chunkCount", "version")
 
@@ -49,12 +53,22 @@ class Picture:
         """Which channels are taken for which plane, of the parts that can be read; see `layouts.find`.
 
         Raises:
-            FrameError: there is no R, G, B, or no layer that is named.
+            FrameError: there is no R, G, B, or it is stored as integers, or no layer that is named.
         """
         unread = [part.unread for part in self.parts]
         if all(unread):
             raise FrameError(f"{self.path}: {unread[0]}")
-        return layouts.find(self.path, self.readable, named, aovs)
+        found = layouts.find(self.path, self.readable, named, aovs)
+        color = found.planes["color"]
+        if "uint" in {self.parts[color.part].types[name] for name in color.channels}:
+            names = ", ".join(color.channels)
+            raise FrameError(f"{self.path}: {names} are integers, not radiance; render as float")
+        return found
+
+    def attributes(self, layout: Layout) -> dict[str, Attribute]:
+        """The texts and numbers that the color's part says of the frame."""
+        values = self.parts[layout.planes["color"].part].head.values
+        return {name: value for name, value in values.items() if name not in _STANDARD}
 
 
 def read(path: Path) -> Picture:
@@ -72,38 +86,41 @@ def frame(picture: Picture, layout: Layout) -> Frame:
     """The planes of `layout` as float32 in the color's data window, and the str, int and float attributes.
 
     Raises:
-        ExrError: pixels are damaged or of a kind that isn't handled.
-        FrameError: the color is stored as integers.
+        ExrError: pixels are damaged, of a kind that isn't handled, or more than memory.
     """
-    color = layout.planes["color"]
-    part = picture.parts[color.part]
-    if any(part.types[name] == "uint" for name in color.channels):
-        raise FrameError(
-            f"{picture.path}: {', '.join(color.channels)} are integers, not radiance; render as float"
-        )
-    planes = {name: plane(picture, taken, part.window) for name, taken in layout.planes.items()}
-    return Frame(planes, {k: v for k, v in part.head.values.items() if k not in _STANDARD})
+    window = picture.parts[layout.planes["color"].part].window
+    return Frame(planes(picture, layout.planes, window), picture.attributes(layout))
 
 
-def plane(picture: Picture, taken: Taken, window: Window) -> Plane:
-    """Channels stacked as float32 and moved into `window`: zero where their part has no pixels.
+def planes(picture: Picture, layers: Mapping[Key, Taken], window: Window) -> dict[Key, Layer]:
+    """Each layer's channels stacked as float32 and moved into `window`: zero where their part has no pixels.
+
+    Each part is unpacked once, whatever is taken from it.
 
     Raises:
-        ExrError: they are damaged or of a kind that isn't handled.
+        ExrError: they are damaged, of a kind that isn't handled, or more than memory.
     """
-    part = picture.parts[taken.part]
     x0, y0, x1, y1 = window
-    _memory.refuse_beyond(picture.path, 4 * (x1 - x0 + 1) * (y1 - y0 + 1) * len(taken.channels))
-    stacked = np.stack([part.pixels[name].astype(np.float32) for name in taken.channels], axis=-1)
-    if part.window == window:
-        return stacked
-    left, top, right, bottom = part.window
-    moved = np.zeros((y1 - y0 + 1, x1 - x0 + 1, stacked.shape[-1]), np.float32)
-    first, last = (max(x0, left), max(y0, top)), (min(x1, right) + 1, min(y1, bottom) + 1)
-    if first[0] < last[0] and first[1] < last[1]:
-        inside = stacked[first[1] - top : last[1] - top, first[0] - left : last[0] - left]
-        moved[first[1] - y0 : last[1] - y0, first[0] - x0 : last[0] - x0] = inside
-    return moved
+    size = y1 - y0 + 1, x1 - x0 + 1
+    require(picture.path, 4 * math.prod(size) * sum(len(taken.channels) for taken in layers.values()))
+    found = {name: np.zeros((*size, len(taken.channels)), np.float32) for name, taken in layers.items()}
+    for part in picture.parts:
+        mine = {name: taken.channels for name, taken in layers.items() if taken.part == part.index}
+        for band in part.bands() if mine else ():
+            for name, channels in mine.items():
+                _move(band, channels, found[name], window)
+    return found
+
+
+def _move(band: Band, channels: Sequence[str], plane: Layer, window: Window) -> None:
+    """Put the channels of a band where they lie in the plane of `window`."""
+    (x0, y0, x1, y1), (left, top, right, bottom) = window, band.window
+    columns, rows = range(max(x0, left), min(x1, right) + 1), range(max(y0, top), min(y1, bottom) + 1)
+    if columns and rows:
+        to = slice(rows.start - y0, rows.stop - y0), slice(columns.start - x0, columns.stop - x0)
+        source = slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
+        for number, name in enumerate(channels):
+            plane[(*to, number)] = band.pixels[name][source]
 
 
 def write(path: Path, picture: Picture, edits: Mapping[int, Edit]) -> None:

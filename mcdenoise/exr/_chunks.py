@@ -7,6 +7,7 @@ import math
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -59,6 +60,24 @@ def levels(head: Head) -> list[Level]:
         keys = tuple(Key(x, y, level) for y in rows for x in columns)
         found.append(Level(level, (x0, y0, x0 + width - 1, y0 + height - 1), keys))
     return found
+
+
+def bands(head: Head, level: Level, lines: int) -> list[Level]:
+    """The level cut into pieces of so many lines, a multiple of any chunk's."""
+    x0, y0, x1, y1 = level.window
+
+    def number(key: Key) -> int:
+        return (key.y * head.tiles.height if head.tiles else key.y - y0) // lines
+
+    tops = {band: y0 + band * lines for band in range(-(-(y1 - y0 + 1) // lines))}
+    return [Level(level.level, (x0, tops[band], x1, min(tops[band] + lines - 1, y1)), tuple(keys))
+            for band, keys in groupby(level.keys, number)]  # fmt: skip
+
+
+def multiple_of_chunks(head: Head, lines: int) -> int:
+    """So many lines or somewhat more, a multiple of those in a chunk of the part in any compression."""
+    most = head.tiles.height if head.tiles else max(_LINES)
+    return -(-lines // most) * most
 
 
 def lines_of(compression: int) -> int:
@@ -154,7 +173,7 @@ def chunk_header(head: Head, key: Key, size: int) -> bytes:
 def file(
     head: Head, level: Level, chunks: Sequence[bytes], attributes: Sequence[Raw] = ()
 ) -> Iterator[bytes]:
-    """A file of one part and one level with these packed pixels, in pieces, under a plain header."""
+    """A file of one part and one level, or band, with these packed pixels under a plain header, in pieces."""
     tiled = (
         (Raw(b"tiles", b"tiledesc", struct.pack("<IIB", head.tiles.width, head.tiles.height, 0)),)
         if head.tiles
@@ -164,8 +183,9 @@ def file(
     flags = 2 | _header.LONG_NAMES | (_header.TILED if head.tiles else 0)
     start = _header.MAGIC + struct.pack("<I", flags) + b"".join(raw.packed for raw in listed) + b"\0"
     sizes = [len(chunk) for chunk in chunks]
+    above = level.keys[0].y if head.tiles else 0
     headers = [
-        chunk_header(head, key._replace(level=(0, 0)), size)
+        chunk_header(head, key._replace(y=key.y - above, level=(0, 0)), size)
         for key, size in zip(level.keys, sizes, strict=True)
     ]
     begins = len(start) + 8 * len(chunks) + np.cumsum([0, *(len(headers[0]) + size for size in sizes[:-1])])

@@ -31,7 +31,7 @@ _SETTINGS = ("dwaCompressionLevel", "zipCompressionLevel")
 
 
 def unpacked(head: Head, level: Level, chunks: Sequence[bytes]) -> dict[str, np.ndarray]:
-    """The channels of a level from its chunks' packed pixels, which stand in the order of its keys.
+    """The channels of a level, or band, from its chunks' packed pixels, which stand in the order of its keys.
 
     Raises:
         DamageError: they can't be unpacked.
@@ -55,7 +55,7 @@ def unpacked(head: Head, level: Level, chunks: Sequence[bytes]) -> dict[str, np.
 
 
 def packed(head: Head, level: Level, pixels: Mapping[str, np.ndarray]) -> dict[Key, bytes]:
-    """The packed pixels of a level's chunks.
+    """The packed pixels of the chunks of a level or band.
 
     Raises:
         ValueError: the library refuses them; a fault here, not the user's.
@@ -95,8 +95,8 @@ def _payloads(file: io.BytesIO, level: Level) -> dict[Key, bytes]:
     places = _chunks.places(file, 0, head, offsets, multipart=False, size=size)
     view = file.getbuffer()
     return {
-        key._replace(level=level.level): bytes(view[place.offset + place.header : place.offset + place.size])
-        for key, place in places.items()
+        key: bytes(view[place.offset + place.header : place.offset + place.size])
+        for key, place in zip(level.keys, places.values(), strict=True)
     }
 
 

@@ -1,12 +1,12 @@
 """A file's parts with their headers, and their pixels once they are asked for."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from mcdenoise.exr._header import BYTES, COMPRESSIONS, DAMAGED, DamageError, Hea
 
 # Pixels beyond this must stand in some proportion to the file's size; zlib packs 1032 to 1 at best.
 _FREE_BYTES, _MOST_RATIO = 2**30, 1100
+# A part of more pixels than this isn't kept unpacked, and is unpacked in bands of about so many bytes.
+KEPT_BYTES, BAND_BYTES = 2**29, 2**27
 _DEEP = "deep data isn't handled; flatten it first (oiiotool IN --flatten -o OUT)"
 
 
@@ -67,6 +69,13 @@ def stamp(stream: BinaryIO) -> tuple[int, ...]:
     return told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns
 
 
+class Band(NamedTuple):
+    """Some lines of a part: their window, and each channel in its own type, h w."""
+
+    window: Window
+    pixels: Mapping[str, np.ndarray]
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """One picture of a file: its header, and where its packed pixels lie."""
@@ -85,6 +94,12 @@ class Part:
     def window(self) -> Window:
         """The data window."""
         return self.head.window
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the data window."""
+        x0, y0, x1, y1 = self.window
+        return y1 - y0 + 1, x1 - x0 + 1
 
     @property
     def types(self) -> Mapping[str, str]:
@@ -114,20 +129,47 @@ class Part:
 
     @cached_property
     def pixels(self) -> Mapping[str, np.ndarray]:
-        """Each channel in its own type, h w; unpacked once.
+        """Each channel in its own type, h w; unpacked once, and kept however large.
 
         Raises:
             ExrError: they are damaged, of a kind that isn't handled, or too many.
         """
         return self.unpack(self.levels[0])
 
+    @property
+    def band_lines(self) -> int:
+        """Lines in a band: all of them if they aren't many."""
+        size, height = pixel_bytes(self.head), self.size[0]
+        lines = height if size <= KEPT_BYTES else max(BAND_BYTES * height // size, 1)
+        return _chunks.multiple_of_chunks(self.head, lines)
+
+    def bands(self) -> Iterator[Band]:
+        """The pixels, some lines at a time: all at once, and kept, if they aren't many, else unpacked anew.
+
+        Raises:
+            ExrError: they are damaged, or of a kind that isn't handled.
+        """
+        bands = _chunks.bands(self.head, self.levels[0], self.band_lines)
+        if len(bands) == 1:
+            yield Band(self.window, self.pixels)
+        else:
+            yield from (Band(band.window, self.unpack(band)) for band in bands)
+
+    def channels(self, names: Collection[str]) -> dict[str, np.ndarray]:
+        """Some channels whole, each in its own type, h w; raises as `bands`."""
+        found: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        for band in self.bands():
+            for name in names:
+                found[name].append(band.pixels[name])
+        return {name: np.concatenate(rows) for name, rows in found.items()}
+
     def unpack(self, level: Level) -> dict[str, np.ndarray]:
-        """The channels of one level."""
+        """The channels of one level or band."""
         if self.unread:
             raise ExrError(f"{self.source.path}: {self.unread}")
         if not self.head.channels:
             return {}
-        _memory.refuse_beyond(self.source.path, pixel_bytes(self.head))
+        _memory.require(self.source.path, pixel_bytes(replace(self.head, window=level.window)))
         with self.source.opened() as stream:
             chunks = [_payload(stream, self.places[key]) for key in level.keys]
             return _library.unpacked(self.head, level, chunks)

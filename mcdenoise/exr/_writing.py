@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from mcdenoise.exr import _chunks, _header, _library
-from mcdenoise.exr._chunks import Key
+from mcdenoise.exr._chunks import Key, Level
 from mcdenoise.exr._header import COMPRESSIONS, Channel, Head, Raw
 from mcdenoise.exr._source import Part, Source
 from mcdenoise.frame import Attribute
@@ -138,12 +138,8 @@ def _edited(part: Part, edit: Edit) -> _Packed:
 def _packed(part: Part, edit: Edit, compression: str) -> dict[Key, bytes] | None:
     """The chunks of every level; None if lossy packing, unless asked for, would change what is kept."""
     head, found = _head(part, edit, compression), {}
-    levels = _chunks.levels(head)
-    for level, old in zip(levels, part.levels, strict=True):
-        kept = part.pixels if old.level == (0, 0) else part.unpack(old)
-        changed = {**_stored(part, edit.replaced), **edit.added}
-        pixels = {**kept, **{name: _reduced(plane, level) for name, plane in changed.items()}}
-        chunks = _library.packed(head, level, pixels)
+    for level, kept, changed in _pieces_of(part, edit, head):
+        chunks = _library.packed(head, level, {**kept, **changed})
         if compression in _LOSSY and not edit.compression:
             again = _library.unpacked(head, level, [chunks[key] for key in level.keys])
             if any(again[name].tobytes() != kept[name].tobytes() for name in kept.keys() - changed.keys()):
@@ -152,8 +148,23 @@ def _packed(part: Part, edit: Edit, compression: str) -> dict[Key, bytes] | None
     return found
 
 
-def _stored(part: Part, replaced: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: stored(plane, part.types[name]) for name, plane in replaced.items()}
+def _pieces_of(
+    part: Part, edit: Edit, head: Head
+) -> Iterator[tuple[Level, Mapping[str, np.ndarray], Mapping[str, np.ndarray]]]:
+    """The picture in bands and every smaller level: the old channels, and those that take their place."""
+    picture, *smaller = _chunks.levels(head)
+    bands = _chunks.bands(head, picture, part.band_lines)
+    for level, band in zip(bands, part.bands(), strict=True):
+        rows = slice(level.window[1] - part.window[1], level.window[3] - part.window[1] + 1)
+        yield level, band.pixels, _changed(part, edit, rows)
+    changed = _changed(part, edit, slice(None)) if smaller else {}
+    for level, old in zip(smaller, part.levels[1:], strict=True):
+        yield level, part.unpack(old), {name: _reduced(plane, level) for name, plane in changed.items()}
+
+
+def _changed(part: Part, edit: Edit, rows: slice) -> dict[str, np.ndarray]:
+    replaced = {name: stored(plane[rows], part.types[name]) for name, plane in edit.replaced.items()}
+    return {**replaced, **{name: plane[rows] for name, plane in edit.added.items()}}
 
 
 def stored(pixels: np.ndarray, kind: str) -> np.ndarray:
@@ -163,10 +174,10 @@ def stored(pixels: np.ndarray, kind: str) -> np.ndarray:
     return np.ascontiguousarray(pixels, dtype=_library.KINDS[kind])
 
 
-def _reduced(plane: np.ndarray, level: _chunks.Level) -> np.ndarray:
+def _reduced(plane: np.ndarray, level: Level) -> np.ndarray:
     """The means of a plane's pixels, two by two, until it has the size of `level`."""
     x0, y0, x1, y1 = level.window
-    means = plane.astype(np.float32) if level.level != (0, 0) else plane
+    means = plane.astype(np.float32)
     for axis, size in ((0, y1 - y0 + 1), (1, x1 - x0 + 1)):
         for step in range(level.level[1 - axis], 0, -1):
             means = _halved(means, axis, up=size > means.shape[axis] >> step)
