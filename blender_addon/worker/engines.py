@@ -45,7 +45,7 @@ class Engine(Protocol):
 class OnnxRuntime:
     """See `Engine`."""
 
-    # See `numpy_engine.Engine`; PEAK_ORT for the shipped model.
+    # See `numpy_engine.Engine`; 2.2 GiB for the shipped model.
     pixels = 2_100_000
 
     def __init__(self, path: Path) -> None:

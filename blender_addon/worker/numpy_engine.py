@@ -24,7 +24,7 @@ WORK_OF_CONV, WORK_OF_LOOP = 9, 55
 class Engine:
     """See `engines.Engine`."""
 
-    # What it sees at a time, a frame of 1920x1080: PEAK_NUMPY for the shipped model. Cut in tiles of 400,000
+    # What it sees at a time, a frame of 1920x1080: 1.8 GiB for the shipped model. Cut in tiles of 400,000
     # it would see 3.5 times as many pixels, since they overlap by the network's radius.
     pixels = 2_100_000
 
