@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Denoise after each render; end what runs when another file is opened.
+"""Denoise after each render; end what runs when another file is opened, or undo would take away its ground.
 
 In a window Blender calls render handlers in another thread, where nothing but a timer may be set.
 """
@@ -34,14 +34,25 @@ def _loading(*_: object) -> None:
     flow.stop_all()
 
 
+@persistent
+def _undoing(*_: object) -> None:
+    """A job may go on, but not while the scene's settings are ours."""
+    if passes.loading:
+        flow.stop_all()
+
+
 def register() -> None:
     """See the package's."""
     bpy.app.handlers.render_complete.append(_rendered)
     bpy.app.handlers.load_pre.append(_loading)
+    bpy.app.handlers.undo_pre.append(_undoing)
+    bpy.app.handlers.redo_pre.append(_undoing)
 
 
 def unregister() -> None:
     """See the package's."""
+    bpy.app.handlers.redo_pre.remove(_undoing)
+    bpy.app.handlers.undo_pre.remove(_undoing)
     bpy.app.handlers.load_pre.remove(_loading)
     bpy.app.handlers.render_complete.remove(_rendered)
     if bpy.app.timers.is_registered(_denoise):

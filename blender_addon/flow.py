@@ -38,7 +38,7 @@ class Flow:
         return not Flow.running
 
     def steps(self, context: bpy.types.Context) -> Steps:
-        """The work; raises `WorkError`."""
+        """The work; raises `WorkError`. Undo and users may replace what is in the file between two steps."""
         raise NotImplementedError
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -71,14 +71,18 @@ class Flow:
             return {"CANCELLED"}
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
+        goes_on = False
         try:
-            next(self._steps)
+            while next(self._steps):
+                pass
+            goes_on = True
         except StopIteration:
-            self._end(context)
             return {"FINISHED"}
         except WorkError as error:
-            self._end(context)
             return self._failed(context, str(error))
+        finally:
+            if not goes_on:
+                self._end(context)
         return {"PASS_THROUGH"}
 
     def ask(self, context: bpy.types.Context, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -100,10 +104,10 @@ class Flow:
                     return
             yield {"event": ""}
 
-    def finish(self, context: bpy.types.Context, text: str, *, is_bad: bool = False) -> None:
+    def finish(self, context: bpy.types.Context, text: str) -> None:
         """What is said at the end."""
         self._say(context, text)
-        self.report({"WARNING" if is_bad else "INFO"}, f"mcdenoise: {text}")
+        self.report({"INFO"}, f"mcdenoise: {text}")
 
     def _begin(self, context: bpy.types.Context, *, blocking: bool) -> None:
         Flow.running, self.is_blocking = self, blocking
@@ -147,7 +151,7 @@ def _progress(event: Mapping[str, Any], seconds: float) -> str:
 
 
 def stop_all() -> None:
-    """End what runs: the extension is switched off, or another file is opened."""
+    """End what runs: the extension is switched off, another file is opened, or settings would be undone."""
     if running := Flow.running:
         running._end(bpy.context)
-        Flow.running = None
+        running._say(bpy.context, "cancelled")

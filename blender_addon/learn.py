@@ -23,7 +23,7 @@ class LearnFromFile(Flow, bpy.types.Operator):
 
     def steps(self, context: bpy.types.Context) -> Steps:
         """See `Flow`."""
-        scene, chosen = context.scene, context.scene.mcdenoise
+        chosen = context.scene.mcdenoise
         name = bpy.path.clean_name(chosen.learn_name)
         program = operators.program()
         if not name or name == options.SHIPPED:
@@ -44,7 +44,7 @@ class LearnFromFile(Flow, bpy.types.Operator):
             "spp": chosen.learn_samples,
             "steps": chosen.learn_steps,
             "size": f"{side}x{side}",
-            "filter": FILTERS[scene.cycles.pixel_filter_type],
+            "filter": FILTERS[context.scene.cycles.pixel_filter_type],
         }
         learned = {}
         for event in self.ask(context, request):
@@ -52,7 +52,7 @@ class LearnFromFile(Flow, bpy.types.Operator):
             yield event["event"]
         for made in (learned["weights"], learned["model"]):  # the list shows the .onnx, so it comes last
             shutil.copyfile(made, options.models_folder() / Path(made).name)
-        chosen.model = name
+        context.scene.mcdenoise.model = name
         self.finish(context, f"learned {name}; it is in the list of models")
 
 

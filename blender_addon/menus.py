@@ -17,7 +17,7 @@ class _Panel:
     def draw(self, context: bpy.types.Context) -> None:
         """The button and what may be chosen."""
         layout, chosen = self.layout, context.scene.mcdenoise
-        layout.use_property_split = True
+        layout.use_property_split, layout.use_property_decorate = True, False
         _progress(layout, context)
         layout.operator(DenoiseRender.bl_idname, icon="SHADERFX")
         layout.operator(RenderHalves.bl_idname)
@@ -68,7 +68,7 @@ class LearnPanel(bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Or why it can't be done."""
         layout = self.layout
-        layout.use_property_split = True
+        layout.use_property_split, layout.use_property_decorate = True, False
         if not options.preferences().program:
             layout.label(text="Set mcdenoise's path in the preferences", icon="INFO")
         for name in ("learn_name", "learn_pairs", "learn_samples", "learn_side", "learn_steps"):

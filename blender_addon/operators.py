@@ -125,22 +125,36 @@ def _denoise(
     flow: Flow, context: bpy.types.Context, views: Mapping[str, dict[str, Any]], folder: str
 ) -> Steps:
     """What is seen in each view, in the child, and the result shown."""
-    scene, start = context.scene, time.monotonic()
+    name, start = context.scene.name, time.monotonic()
     targets = {view: Path(folder) / f"clean{number}.exr" for number, view in enumerate(views)}
     frames = [{**frame, "target": str(targets[view])} for view, frame in views.items()]
     outcomes = []
-    for event in flow.ask(context, request(scene, frames)):
+    for event in flow.ask(context, request(context.scene, frames)):
         if event["event"] == "failed":
             raise WorkError(event["error"])
         if event["event"] == "frame":
             outcomes.append(event)
         yield event["event"]
+    scene = bpy.data.scenes.get(name)
+    if not scene:
+        raise WorkError(f"{name}: no such scene any more; press F12 and denoise again")
+    problem = _show(scene, targets)
+    flow.finish(context, _summary(scene, outcomes, time.monotonic() - start) + problem)
+
+
+def _show(scene: bpy.types.Scene, targets: Mapping[str, Path]) -> str:
+    """In a slot, or as images if that is chosen or a slot can't have it, and then why."""
+    problem = ""
     if scene.mcdenoise.show_as == "SLOT":
-        passes.into_slot(scene, targets)
-    else:
-        for view, target in targets.items():
-            passes.into_image(target, f"{scene.name} denoised {view}".strip())
-    flow.finish(context, _summary(scene, outcomes, time.monotonic() - start))
+        try:
+            passes.into_slot(scene, targets)
+        except WorkError as error:
+            problem = f"; as an image, since {error}"
+        else:
+            return ""
+    for view, target in targets.items():
+        passes.into_image(target, f"{scene.name} denoised {view}".strip())
+    return problem
 
 
 def _summary(scene: bpy.types.Scene, outcomes: Sequence[Mapping[str, Any]], seconds: float) -> str:
@@ -169,7 +183,7 @@ def _half(scene: bpy.types.Scene, half: int) -> Iterator[None]:
 
 
 def _render(flow: Flow, scene: bpy.types.Scene) -> Steps:
-    """A render, while Blender stays usable where there is a window.
+    """A render; its settings aren't the user's, so a window is locked meanwhile, but for Esc.
 
     Raises:
         WorkError: it was cancelled.
@@ -185,10 +199,12 @@ def _render(flow: Flow, scene: bpy.types.Scene) -> Steps:
         if flow.is_blocking:
             bpy.ops.render.render(scene=scene.name)
         else:
-            bpy.ops.render.render("INVOKE_DEFAULT", scene=scene.name)
-            yield "rendering"
+            with passes.kept(scene.render):
+                scene.render.use_lock_interface = True
+                bpy.ops.render.render("INVOKE_DEFAULT", scene=scene.name)
+            yield ""
             while bpy.app.is_job_running("RENDER"):
-                yield "rendering"
+                yield ""
     finally:
         passes.loading = False
         bpy.app.handlers.render_cancel.remove(note)

@@ -15,6 +15,8 @@ from .worker import exr_file
 from .worker.errors import WorkError
 
 RESULT = "Render Result"
+# What Blender says where nothing was rendered.
+NOTHING = "does not have any image data"
 # Reading order of channels, whatever a file's.
 LETTERS = "RGBAXYZWUVrgba"
 # Set in this order, since each limits what the next can be.
@@ -23,6 +25,7 @@ _FORMAT = ("media_type", "file_format", "color_mode", "color_depth")
 # Attributes of one part among several.
 OF_PARTS = ("name", "view", "type", "chunkCount")
 
+# While a render is ours: of a half, or of no more than a file.
 loading = False
 
 
@@ -38,7 +41,8 @@ def kept(*owners: Any) -> Iterator[None]:
                 values, key=lambda n: (n not in _FORMAT, _FORMAT.index(n) if n in _FORMAT else 0)
             ):
                 if getattr(owner, name) != values[name]:
-                    setattr(owner, name, values[name])
+                    with contextlib.suppress(TypeError):  # a choice that never was made
+                        setattr(owner, name, values[name])
 
 
 def _settings(owner: Any) -> list[str]:
@@ -51,24 +55,28 @@ def save(scene: bpy.types.Scene, path: Path) -> dict[str, Path]:
     """All passes of the render in the active slot: a file for each stereo view, else one, of the view "".
 
     Raises:
-        WorkError: nothing was rendered.
+        WorkError: nothing was rendered, or it can't be written.
     """
-    result = bpy.data.images.get(RESULT)
+    result, problem = bpy.data.images.get(RESULT), NOTHING
     settings = scene.render.image_settings
-    with kept(settings):
+    with kept(settings, settings.linear_colorspace_settings):
         choose_multilayer(settings)
         settings.color_depth, settings.exr_codec = "32", "ZIP"
-        # Blender complains where there is nothing to save, and where it has saved a file for each view.
-        with contextlib.suppress(RuntimeError):
+        settings.color_management = "FOLLOW_SCENE"
+        try:
             if result:
                 result.save_render(str(path), scene=scene)
-    saved = {name: path.with_stem(path.stem + suffix) for name, suffix in _views(scene).items()}
-    if not all(file.is_file() for file in saved.values()):
+        except RuntimeError as error:  # also where it has saved a file for each view
+            problem = str(error).strip()
+    saved = {name: path.with_stem(path.stem + suffix) for name, suffix in views(scene).items()}
+    if all(file.is_file() for file in saved.values()):
+        return saved
+    if NOTHING in problem:
         raise WorkError("There is no render to denoise; press F12 first")
-    return saved
+    raise WorkError(f"{path}: Blender can't write the render: {problem}; free some space there")
 
 
-def _views(scene: bpy.types.Scene) -> dict[str, str]:
+def views(scene: bpy.types.Scene) -> dict[str, str]:
     """The views that are rendered, and what Blender puts behind a file's name for each."""
     if not scene.render.use_multiview:
         return {"": ""}
@@ -91,27 +99,30 @@ def into_slot(scene: bpy.types.Scene, files: Mapping[str, Path]) -> None:
     global loading
     path = _joined(files) if len(files) > 1 else next(iter(files.values()))
     parts = exr_file.read(path)
-    height, width = parts[0].size
-    _Loader.path, _Loader.passes, _Loader.size = str(path), _passes(parts, files), (width, height)
-    slots = bpy.data.images[RESULT].render_slots
-    before = slots.active_index
-    if len(slots) < 2:
-        slots.new()
+    result, (height, width) = bpy.data.images.get(RESULT), parts[0].size
+    _Loader.path, _Loader.passes, _Loader.failed = str(path), _passes(parts, files), ""
+    if result:  # else it was undone, and is made anew
+        before = result.render_slots.active_index
+        if len(result.render_slots) < 2:
+            result.render_slots.new()
     bpy.utils.register_class(_Loader)
     loading = True
     try:
         with kept(scene.render):
-            scene.render.engine = _Loader.bl_idname
-            if not scene.render.use_crop_to_border:
-                scene.render.use_border = False  # the file holds what is outside too
-            slots.active_index = (before + 1) % len(slots)
+            scene.render.engine, scene.render.use_border = _Loader.bl_idname, False
+            # The file's own size, which isn't the scene's if that was changed, or is cropped to a border.
+            scene.render.resolution_x, scene.render.resolution_y = width, height
+            scene.render.resolution_percentage = 100
+            if result:
+                result.render_slots.active_index = (before + 1) % len(result.render_slots)
             bpy.ops.render.render(scene=scene.name)
     finally:
         loading = False
         bpy.utils.unregister_class(_Loader)
     if _Loader.failed:
-        slots.active_index = before
-        raise WorkError(f"{path}: Blender can't load it: {_Loader.failed}; choose Image as the result")
+        if result:
+            result.render_slots.active_index = before
+        raise WorkError(_Loader.failed)
 
 
 def _joined(files: Mapping[str, Path]) -> Path:
@@ -157,14 +168,15 @@ class _Loader(bpy.types.RenderEngine):
     bl_label = "mcdenoise result"
     bl_use_preview = False
     path, failed = "", ""
-    size = 0, 0
     passes: dict[str, dict[str, str]] = {}  # noqa: RUF012 - Blender makes the instances
 
     def render(self, depsgraph: bpy.types.Depsgraph) -> None:
         """Called for each view layer."""
         layer = depsgraph.view_layer.name
-        type(self).failed = ""
-        for name, letters in self.passes.get(layer, self.passes.get("", {})).items():
+        found = self.passes.get(layer, self.passes.get("", {}))
+        if "Combined" not in found:
+            type(self).failed = f"the render has no layer {layer}"
+        for name, letters in found.items():
             if name != "Combined":
                 self.add_pass(name, len(letters), letters, layer=layer)
         views = (
@@ -173,7 +185,8 @@ class _Loader(bpy.types.RenderEngine):
             else [""]
         )
         for view in views:
-            result = self.begin_result(0, 0, *self.size, layer=layer, view=view)
+            size = depsgraph.scene.render.resolution_x, depsgraph.scene.render.resolution_y
+            result = self.begin_result(0, 0, *size, layer=layer, view=view)
             try:
                 result.load_from_file(self.path)
             except RuntimeError as error:

@@ -28,13 +28,17 @@ class SetUpOutput(bpy.types.Operator):
         image = scene.render.image_settings
         if not scene.mcdenoise.saved_output:
             names = [name for name in ("media_type", *_OUTPUT) if hasattr(image, name)]
-            stored = {layer.name: layer.cycles.denoising_store_passes for layer in scene.view_layers}
+            stored = {layer.name: layer.cycles.denoising_store_passes for layer in _of_cycles(scene)}
             scene.mcdenoise.saved_output = json.dumps(
-                {"image": {name: getattr(image, name) for name in names}, "stored": stored}
+                {
+                    "image": {name: getattr(image, name) for name in names},
+                    "space": image.linear_colorspace_settings.name,
+                    "stored": stored,
+                }
             )
         passes.choose_multilayer(image)
         image.color_depth, image.exr_codec = "32", "ZIP"
-        for layer in scene.view_layers:
+        for layer in _of_cycles(scene):
             layer.cycles.denoising_store_passes = True
         return {"FINISHED"}
 
@@ -57,6 +61,8 @@ class GiveOutputBack(bpy.types.Operator):
         saved = json.loads(scene.mcdenoise.saved_output)
         for name, value in saved["image"].items():
             setattr(scene.render.image_settings, name, value)
+        if saved.get("space"):
+            scene.render.image_settings.linear_colorspace_settings.name = saved["space"]
         for name, stored in saved["stored"].items():
             if name in scene.view_layers:
                 scene.view_layers[name].cycles.denoising_store_passes = stored
@@ -74,7 +80,7 @@ class DenoiseSequence(Flow, bpy.types.Operator):
         """See `Flow`."""
         scene = context.scene
         numbers = range(scene.frame_start, scene.frame_end + 1, scene.frame_step)
-        sources = [Path(bpy.path.abspath(scene.render.frame_path(frame=number))) for number in numbers]
+        sources = [file for number in numbers for file in _files(scene, number)]
         if sources[0].suffix.lower() != ".exr":
             raise WorkError(f"{sources[0]}: no EXR files; press Set Up Output and render the animation")
         folder = sources[0].parent / FOLDER
@@ -91,7 +97,26 @@ class DenoiseSequence(Flow, bpy.types.Operator):
             counts = event
             yield event["event"]
         text = ", ".join(f"{counts[what]} {what}" for what in ("written", "skipped", "failed"))
-        self.finish(context, "; ".join([f"{text}, in {folder}", *failures[:1]]), is_bad=bool(failures))
+        if failures:
+            raise WorkError(f"{text}, in {folder}; {failures[0]}")
+        self.finish(context, f"{text}, in {folder}")
+
+
+def _of_cycles(scene: bpy.types.Scene) -> list[bpy.types.ViewLayer]:
+    """View layers that can store guides: all, unless Cycles is switched off."""
+    return [layer for layer in scene.view_layers if hasattr(layer, "cycles")]
+
+
+def _files(scene: bpy.types.Scene, frame: int) -> list[Path]:
+    """What Blender writes for a frame: one file, or one for each eye."""
+    render = scene.render
+    are_apart = render.use_multiview and render.image_settings.views_format == "INDIVIDUAL"
+    path = Path(bpy.path.abspath(render.frame_path(frame=frame)))
+    return (
+        [path.with_stem(path.stem + suffix) for suffix in passes.views(scene).values()]
+        if are_apart
+        else [path]
+    )
 
 
 register, unregister = bpy.utils.register_classes_factory((SetUpOutput, GiveOutputBack, DenoiseSequence))

@@ -1,19 +1,22 @@
 """What an artist sees, in a real window; blender_window.sh starts it.
 
 Renders, opens the tab, denoises while Blender stays usable, ends a second job with Esc (which the script
-beside it presses once `press-now` appears), and takes a picture of each.
+beside it presses once `press-now` appears), and takes a picture of each. Then two halves, after each render,
+EEVEE, and undo, File > New and switching off while a job runs.
 """
 
 import math
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import addon_utils
 import bpy
 
+NAME = "bl_ext.user_default.mcdenoise"
 ZIP, FOLDER = sys.argv[-2], Path(sys.argv[-1])
 SIDE = 400
 
@@ -23,7 +26,7 @@ def story() -> Iterator[float]:
     bpy.ops.extensions.package_install_files(filepath=ZIP, repo="user_default", enable_on_install=True)
     room()
     bpy.ops.render.render()
-    area = max(bpy.context.window.screen.areas, key=lambda a: a.width * a.height)
+    area = largest()
     area.type = "IMAGE_EDITOR"
     area.spaces.active.image = bpy.data.images["Render Result"]
     area.spaces.active.show_region_ui = True
@@ -33,7 +36,7 @@ def story() -> Iterator[float]:
     yield 2
     picture("noisy")
     denoise()
-    yield from until(lambda: status().share > 0.2)
+    yield from until(lambda: status().share > 0.3)
     picture("progress")
     yield from until(lambda: not status().is_running)
     yield 2
@@ -41,13 +44,91 @@ def story() -> Iterator[float]:
     assert bpy.data.images["Render Result"].render_slots.active_index == 1
     picture("denoised")
     denoise()
-    yield 1
+    yield from until(lambda: status().share > 0.1)
     (FOLDER / "press-now").touch()
     yield from until(lambda: not status().is_running)
     yield 1
     assert status().text == "cancelled", status().text
     picture("cancelled")
+    bpy.context.scene.render.resolution_percentage = 25
+    yield from halves()
+    yield from undo_goes_on()
+    yield from after_render()
+    yield from eevee()
+    yield from ends(lambda: bpy.ops.wm.read_homefile(app_template=""))
+    yield from ends(lambda: addon_utils.disable(NAME))
+    assert not hasattr(bpy.types.Scene, "mcdenoise")
     (FOLDER / "passed").touch()
+
+
+def halves() -> Iterator[float]:
+    """In the window, which is locked while its settings are others than the user's."""
+    scene = bpy.context.scene
+    before = scene.cycles.samples, scene.cycles.seed, scene.render.use_lock_interface
+    start(bpy.ops.mcdenoise.render_halves)
+    yield from until(lambda: not status().is_running)
+    assert "denoised in" in status().text, status().text
+    assert (scene.cycles.samples, scene.cycles.seed, scene.render.use_lock_interface) == before
+    said("halves")
+
+
+def undo_goes_on() -> Iterator[float]:
+    bpy.ops.ed.undo_push(message="before")
+    bpy.context.scene.cycles.samples = 3
+    bpy.ops.ed.undo_push(message="samples")
+    denoise()
+    yield from until(lambda: status().share > 0)
+    with at_window():
+        bpy.ops.ed.undo()
+    assert bpy.context.scene.cycles.samples == 4
+    yield from until(lambda: not status().is_running)
+    assert "denoised in" in status().text, status().text
+    said("undo")
+
+
+def after_render() -> Iterator[float]:
+    bpy.context.scene.mcdenoise.after_render = True
+    status().text = ""
+    start(bpy.ops.render.render)
+    yield from until(lambda: "denoised in" in status().text)
+    bpy.context.scene.mcdenoise.after_render = False
+    said("after render")
+
+
+def eevee() -> Iterator[float]:
+    scene = bpy.context.scene
+    engines = bpy.types.RenderSettings.bl_rna.properties["engine"].enum_items.keys()
+    scene.render.engine = next(name for name in ("BLENDER_EEVEE_NEXT", "BLENDER_EEVEE") if name in engines)
+    scene.eevee.taa_render_samples = 2
+    bpy.ops.render.render()
+    denoise()
+    yield from until(lambda: not status().is_running)
+    assert "without guides" in status().text, status().text
+    said("EEVEE")
+
+
+def ends(what: Callable[[], Any]) -> Iterator[float]:
+    """A job by `what`, and its child."""
+    room()
+    bpy.context.scene.render.resolution_percentage = 25
+    bpy.ops.render.render()
+    largest().type = "IMAGE_EDITOR"
+    yield 1
+    denoise()
+    yield from until(lambda: status().share > 0)
+    flow = sys.modules[f"{NAME}.flow"].Flow
+    child = Path(f"/proc/{flow.running._job.process_id}")
+    assert child.exists()
+    what()
+    yield 2
+    assert not flow.running
+    assert not child.exists()
+    said("ended")
+
+
+def said(what: str) -> None:
+    """Into the log."""
+    print("window:", what)
 
 
 def room() -> None:
@@ -75,11 +156,23 @@ def room() -> None:
 
 
 def denoise() -> None:
+    start(bpy.ops.mcdenoise.denoise)
+
+
+def start(operator: Any) -> None:
+    with at_window():
+        assert operator("INVOKE_DEFAULT") == {"RUNNING_MODAL"}
+
+
+def largest() -> Any:
+    return max(bpy.context.window_manager.windows[0].screen.areas, key=lambda a: a.width * a.height)
+
+
+def at_window() -> Any:
     window = bpy.context.window_manager.windows[0]
     area = next(area for area in window.screen.areas if area.type == "IMAGE_EDITOR")
     region = next(region for region in area.regions if region.type == "WINDOW")
-    with bpy.context.temp_override(window=window, area=area, region=region):
-        assert bpy.ops.mcdenoise.denoise("INVOKE_DEFAULT") == {"RUNNING_MODAL"}
+    return bpy.context.temp_override(window=window, area=area, region=region)
 
 
 def status() -> Any:
@@ -87,7 +180,7 @@ def status() -> Any:
 
 
 def until(reached: Any) -> Iterator[float]:
-    for _ in range(600):
+    for _ in range(6000):  # busy machines
         if reached():
             return
         yield 0.2
@@ -111,4 +204,4 @@ def step(steps: Iterator[float]) -> float | None:
 
 
 STEPS = story()
-bpy.app.timers.register(lambda: step(STEPS), first_interval=3)
+bpy.app.timers.register(lambda: step(STEPS), first_interval=3, persistent=True)

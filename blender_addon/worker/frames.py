@@ -126,7 +126,7 @@ def _stacked(parts: Sequence[Part], places: Sequence[Place]) -> np.ndarray:
 def _denoised(
     denoiser: Denoiser, planes: Mapping[str, np.ndarray], options: Options, progress: Progress
 ) -> np.ndarray:
-    def part_of(first: float, share: float) -> Callable[[int, int], None]:
+    def part_of(first: float, share: float) -> Callable[[float, int], None]:
         return lambda done, total: progress(first + share * done / total)
 
     if options.strength == 0:

@@ -1,41 +1,54 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs a network's graph in plain numpy, where nothing else is installed.
 
-The operators that `mcdenoise export` writes, by the definitions of ONNX's opset 18; the network itself is
-known from its file alone. Arrays go as soon as no later node needs them.
+The network is known from its file alone. Arrays go, or are written over, as soon as no later node needs them.
 """
 
-import itertools
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from . import numpy_operators
 from .errors import WorkError
 from .onnx_file import Graph, Model, Node
 
 Arrays = dict[str, Any]
+OnStep = Callable[["Step", Sequence[Any]], None]
+# What a number of a convolution's result takes beside one of other operators, and one of a loop's (measured
+# at 400x400).
+WORK_OF_CONV, WORK_OF_LOOP = 9, 55
 
 
 class Engine:
     """See `engines.Engine`."""
 
-    # What it sees at a time: about 0.6 GiB for the shipped model.
-    pixels = 400_000
+    # What it sees at a time, a frame of 1920x1080: 1.8 GiB for the shipped model. Cut in tiles of 400,000
+    # it would see 3.5 times as many pixels, since they overlap by the network's radius.
+    pixels = 2_100_000
 
     def __init__(self, model: Model) -> None:
-        self._graph = model.graph
         self.name = f"numpy {np.__version__}"
-        if unknown := sorted(_kinds(model.graph) - OPERATORS.keys() - {"Loop"}):
+        if unknown := sorted(_kinds(model.graph) - numpy_operators.OPERATORS.keys() - {"Loop"}):
             raise WorkError(
                 f"{model.name}: needs {', '.join(unknown)}, unknown here; choose onnxruntime or external"
             )
+        self._program = _program(model.graph)
+        # How much work each step is: the same shares at any size.
+        self._work: list[float] = []
+        side = 2 * model.stride
+        nothing = [np.zeros((1, channels, side, side), np.float32) for channels in (3, 10)]
+        self._all(nothing, lambda step, results: self._work.append(_work(step, results)))
 
-    def run(self, color: np.ndarray, guides: np.ndarray) -> np.ndarray:
+    def run(self, color: np.ndarray, guides: np.ndarray, on_share: Callable[[float], None]) -> np.ndarray:
         """See `engines.Engine`."""
+        shares = iter(np.cumsum(self._work) / sum(self._work))
+        return self._all([color, guides], lambda *_: on_share(float(next(shares))))
+
+    def _all(self, given: list[np.ndarray], on_step: OnStep) -> np.ndarray:
         with np.errstate(all="ignore"):  # e to a large negative number is 0, as it should be
-            (denoised,) = _run(self._graph, {}, [color, guides])
+            (denoised,) = _run(self._program, {}, given, on_step)
         return np.asarray(denoised)
 
 
@@ -51,274 +64,94 @@ def _kinds(graph: Graph) -> set[str]:
     )
 
 
-def _run(graph: Graph, outer: Mapping[str, Any], given: Sequence[Any]) -> list[Any]:
-    """The outputs of a graph; the body of a loop sees what is `outer` too."""
-    arrays: Arrays = {**outer, **graph.constants, **dict(zip(graph.inputs, given, strict=True))}
-    left = Counter(name for node in graph.nodes for name in _needed(node))
-    kept = {*outer, *graph.outputs, *graph.constants, ""}
-    for node in graph.nodes:
-        inputs = [arrays[name] if name else None for name in node.inputs]
-        results = (
-            _loop(node, arrays, inputs)
-            if node.kind == "Loop"
-            else OPERATORS[node.kind](node.attributes, *inputs)
+@dataclass(frozen=True)
+class Step:
+    """A node, the arrays that no later one needs, and those of them that its result may be written over."""
+
+    node: Node
+    gone: frozenset[str]
+    spare: frozenset[str]
+    # Of a loop, and what it takes from outside.
+    body: "Program | None" = None
+    outer: frozenset[str] = frozenset()
+
+
+def _work(step: Step, results: Sequence[Any]) -> float:
+    """Roughly: numbers that are written; a product of matrices makes one of them from many at once."""
+    written = sum(np.size(result) for result in results)
+    if step.body:
+        return written * WORK_OF_LOOP
+    return written * (WORK_OF_CONV if step.node.kind == "Conv" else 1.0)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A graph, ready to run."""
+
+    graph: Graph
+    steps: tuple[Step, ...]
+
+
+def _program(graph: Graph) -> Program:
+    steps: list[Step] = []
+    own = {name for node in graph.nodes if node.kind in numpy_operators.APART for name in node.outputs}
+    own -= {name for node in graph.nodes if node.kind not in numpy_operators.APART for name in _needed(node)}
+    needed = {*graph.outputs, *graph.constants}
+    for node in reversed(graph.nodes):
+        gone = _needed(node) - needed
+        needed |= gone
+        body = node.attributes.get("body")
+        steps.append(
+            Step(node, gone, gone & own, _program(body), _from_outside(body))
+            if body
+            else Step(node, gone, gone & own)
         )
+    return Program(graph, tuple(reversed(steps)))
+
+
+def _needed(node: Node) -> frozenset[str]:
+    """Its inputs, and what its body takes from outside."""
+    bodies = [part for part in node.attributes.values() if isinstance(part, Graph)]
+    return frozenset(filter(None, node.inputs)).union(*map(_from_outside, bodies))
+
+
+def _from_outside(graph: Graph) -> frozenset[str]:
+    made = {*graph.inputs, *graph.constants, *(name for node in graph.nodes for name in node.outputs)}
+    return frozenset(graph.outputs).union(*map(_needed, graph.nodes)) - made
+
+
+def _run(
+    program: Program, outer: Mapping[str, Any], given: Sequence[Any], on_step: OnStep = lambda *_: None
+) -> list[Any]:
+    """The outputs of a graph; the body of a loop sees what is `outer` too."""
+    graph = program.graph
+    arrays: Arrays = {**outer, **graph.constants, **dict(zip(graph.inputs, given, strict=True))}
+    for step in program.steps:
+        inputs = [arrays[name] if name else None for name in step.node.inputs]
+        results = _loop(step, arrays, inputs) if step.body else _result(step, arrays, inputs)
         results = results if isinstance(results, list | tuple) else [results]
-        arrays.update(zip(node.outputs, results, strict=False))
-        for name in _needed(node):
-            left[name] -= 1
-            if not left[name] and name not in kept:
-                del arrays[name]
+        arrays.update(zip(step.node.outputs, results, strict=False))
+        on_step(step, results)
+        for name in step.gone:
+            del arrays[name]
     return [arrays[name] for name in graph.outputs]
 
 
-def _needed(node: Node) -> Iterator[str]:
-    """Each name once: its inputs, and what its body takes from outside."""
-    bodies = [part for part in node.attributes.values() if isinstance(part, Graph)]
-    inner = (name for body in bodies for name in _from_outside(body))
-    return iter(set(filter(None, itertools.chain(node.inputs, inner))))
+def _result(step: Step, arrays: Arrays, inputs: list[Any]) -> Any:
+    """Of an operator; over an array that isn't needed any more, where one is as large as the result."""
+    if kind := numpy_operators.IN_PLACE.get(step.node.kind):
+        size = np.broadcast_shapes(*map(np.shape, inputs))
+        for spare in (arrays[name] for name in step.spare):
+            if spare.shape == size and all(array.dtype == spare.dtype == np.float32 for array in inputs):
+                return kind(*inputs, out=spare)
+    return numpy_operators.OPERATORS[step.node.kind](step.node.attributes, *inputs)
 
 
-def _from_outside(graph: Graph) -> set[str]:
-    made = {*graph.inputs, *graph.constants, *(name for node in graph.nodes for name in node.outputs)}
-    return {name for node in graph.nodes for name in _needed(node)}.union(graph.outputs) - made
-
-
-def _loop(node: Node, arrays: Arrays, inputs: list[Any]) -> list[Any]:
+def _loop(step: Step, arrays: Arrays, inputs: list[Any]) -> list[Any]:
     """A loop of a known number of rounds, which is all that the exporter writes."""
+    assert step.body
     count, _, *carried = inputs
-    body = node.attributes["body"]
-    outer = {name: arrays[name] for name in _from_outside(body)}
+    outer = {name: arrays[name] for name in step.outer}
     for number in range(int(count)):
-        _, *carried = _run(body, outer, [np.int64(number), np.True_, *carried])
+        _, *carried = _run(step.body, outer, [np.int64(number), np.True_, *carried])
     return carried
-
-
-# ---- operators ----
-
-
-def _conv(
-    attributes: Mapping[str, Any], image: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None
-) -> np.ndarray:
-    """Stride 1; a product of matrices for each place in the kernel."""
-    outputs, inputs, high, wide = weight.shape
-    top, left, bottom, right = attributes.get("pads") or (0, 0, 0, 0)
-    padded = np.pad(image[0], [(0, 0), (top, bottom), (left, right)])
-    height, width = padded.shape[1] - high + 1, padded.shape[2] - wide + 1
-    total = np.zeros((outputs, height * width), np.float32)
-    for y in range(high):
-        for x in range(wide):
-            moved = padded[:, y : y + height, x : x + width].reshape(inputs, -1)
-            total += weight[:, :, y, x] @ moved
-    if bias is not None:
-        total += bias[:, None]
-    return total.reshape(1, outputs, height, width)
-
-
-def _pooled(
-    join: Callable[..., np.ndarray], attributes: Mapping[str, Any], image: np.ndarray, empty: float
-) -> np.ndarray:
-    """Windows joined along each axis in turn, `empty` beyond the picture."""
-    pads, strides = attributes.get("pads") or [0] * 4, attributes.get("strides") or [1, 1]
-    result = np.pad(image, [(0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])], constant_values=empty)
-    for axis, size, step in zip((2, 3), attributes["kernel_shape"], strides, strict=True):
-        count = (result.shape[axis] - size) // step + 1
-        views = [np.moveaxis(result, axis, 0)[at : at + (count - 1) * step + 1 : step] for at in range(size)]
-        joined = views[0].copy()
-        for view in views[1:]:
-            join(joined, view, out=joined)
-        result = np.moveaxis(joined, 0, axis)
-    return result
-
-
-def _average_pool(attributes: Mapping[str, Any], image: np.ndarray) -> np.ndarray:
-    total = _pooled(np.add, attributes, image, 0)
-    if attributes.get("count_include_pad") or not any(attributes.get("pads") or []):
-        return total / np.float32(np.prod(attributes["kernel_shape"]))
-    return total / _pooled(np.add, attributes, np.ones_like(image[:1, :1]), 0)
-
-
-def _pad(
-    attributes: Mapping[str, Any], image: np.ndarray, pads: np.ndarray, value: Any = 0, *_: Any
-) -> np.ndarray:
-    widths = np.reshape(pads, (2, -1)).T
-    if attributes.get("mode", "constant") == "edge":
-        return np.pad(image, widths, mode="edge")
-    return np.pad(image, widths, constant_values=0 if value is None else value)
-
-
-def _slice(
-    _: Any, array: np.ndarray, starts: Any, ends: Any, axes: Any = None, steps: Any = None
-) -> np.ndarray:
-    where = [slice(None)] * array.ndim
-    axes = range(len(starts)) if axes is None else axes
-    steps = [1] * len(starts) if steps is None else steps
-    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        where[axis] = slice(int(start), int(min(end, array.shape[axis])), int(step))
-    return array[tuple(where)]
-
-
-def _resize(_: Any, image: np.ndarray, __: Any, scales: Any, sizes: Any = None) -> np.ndarray:
-    """To the nearest, a whole number of times as large, which is how networks go back up."""
-    wanted = np.array(image.shape) * scales if sizes is None else sizes
-    for axis in (2, 3):
-        image = np.repeat(image, round(float(wanted[axis]) / image.shape[axis]), axis)
-    return image
-
-
-def _depth_to_space(attributes: Mapping[str, Any], image: np.ndarray) -> np.ndarray:
-    n, _, height, width = image.shape
-    block = attributes["blocksize"]
-    if attributes.get("mode", "DCR") == "DCR":
-        parts = image.reshape(n, block, block, -1, height, width).transpose(0, 3, 4, 1, 5, 2)
-    else:
-        parts = image.reshape(n, -1, block, block, height, width).transpose(0, 1, 4, 2, 5, 3)
-    return parts.reshape(n, -1, height * block, width * block)
-
-
-def _space_to_depth(attributes: Mapping[str, Any], image: np.ndarray) -> np.ndarray:
-    n, channels, height, width = image.shape
-    block = attributes["blocksize"]
-    parts = image.reshape(n, channels, height // block, block, width // block, block)
-    return parts.transpose(0, 3, 5, 1, 2, 4).reshape(n, -1, height // block, width // block)
-
-
-def _reduced(how: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    def reduce(attributes: Mapping[str, Any], array: np.ndarray, axes: Any = None) -> np.ndarray:
-        axes = attributes.get("axes") if axes is None else axes
-        over = None if axes is None or not len(axes) else tuple(int(axis) for axis in axes)
-        return how(array, axis=over, keepdims=bool(attributes.get("keepdims", 1)))
-
-    return reduce
-
-
-def _each(how: Callable[..., Any]) -> Callable[..., Any]:
-    """An operator on elements, without attributes."""
-    return lambda _, *arrays: how(*arrays)
-
-
-def _folded(how: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    """One of two or more."""
-    return lambda _, first, *others: _fold(how, first, others)
-
-
-def _fold(how: Callable[..., np.ndarray], first: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
-    for other in others:
-        first = how(first, other)
-    return first
-
-
-def _divide(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Whole numbers are cut off towards zero; all of ours are positive."""
-    return one // other if np.issubdtype(np.asarray(one).dtype, np.integer) else one / other
-
-
-def _reshape(attributes: Mapping[str, Any], array: np.ndarray, shape: np.ndarray) -> np.ndarray:
-    if not attributes.get("allowzero"):
-        shape = [array.shape[i] if side == 0 else side for i, side in enumerate(shape)]
-    return np.reshape(array, [int(side) for side in shape])
-
-
-def _squeeze(_: Any, array: np.ndarray, axes: Any = None) -> np.ndarray:
-    return np.squeeze(array, None if axes is None else tuple(int(axis) for axis in axes))
-
-
-def _unsqueeze(_: Any, array: np.ndarray, axes: np.ndarray) -> np.ndarray:
-    return np.expand_dims(array, tuple(int(axis) for axis in axes))
-
-
-def _split(attributes: Mapping[str, Any], array: np.ndarray, sizes: Any = None) -> list[np.ndarray]:
-    axis = attributes.get("axis", 0)
-    if sizes is None:
-        return np.array_split(array, attributes["num_outputs"], axis)
-    return np.split(array, np.cumsum(sizes)[:-1], axis)
-
-
-def _shape(attributes: Mapping[str, Any], array: np.ndarray) -> np.ndarray:
-    return np.array(array.shape[attributes.get("start", 0) : attributes.get("end")], np.int64)
-
-
-def _constant(attributes: Mapping[str, Any]) -> Any:
-    ((kind, value),) = attributes.items()
-    return value if kind == "value" else np.array(value, np.float32 if "float" in kind else np.int64)
-
-
-def _clip(_: Any, array: np.ndarray, low: Any = None, high: Any = None) -> np.ndarray:
-    array = array if low is None else np.maximum(array, low)
-    return array if high is None else np.minimum(array, high)
-
-
-def _expand(_: Any, array: np.ndarray, shape: np.ndarray) -> np.ndarray:
-    return np.broadcast_to(array, np.broadcast_shapes(np.shape(array), tuple(int(side) for side in shape)))
-
-
-def _leaky_relu(attributes: Mapping[str, Any], array: np.ndarray) -> np.ndarray:
-    return np.maximum(array, np.float32(attributes.get("alpha", 0.01)) * array)
-
-
-def _sigmoid(array: np.ndarray) -> np.ndarray:
-    return np.float32(1) / (np.float32(1) + np.exp(-array))
-
-
-def _softmax(attributes: Mapping[str, Any], array: np.ndarray) -> np.ndarray:
-    axis = attributes.get("axis", -1)
-    weights = np.exp(array - array.max(axis, keepdims=True))
-    return weights / weights.sum(axis, keepdims=True)
-
-
-TYPES = {1: np.float32, 6: np.int32, 7: np.int64, 9: np.bool_, 11: np.float64}
-OPERATORS: dict[str, Callable[..., Any]] = {
-    "Abs": _each(np.abs),
-    "Add": _each(np.add),
-    "Div": _each(_divide),
-    "Exp": _each(np.exp),
-    "Greater": _each(np.greater),
-    "Identity": _each(lambda array: array),
-    "Less": _each(np.less),
-    "Log": _each(np.log),
-    "Mod": _each(np.mod),
-    "Mul": _each(np.multiply),
-    "Neg": _each(np.negative),
-    "Not": _each(np.logical_not),
-    "And": _each(np.logical_and),
-    "Reciprocal": _each(lambda array: np.float32(1) / array),
-    "Relu": _each(lambda array: np.maximum(array, 0)),
-    "Sigmoid": _each(_sigmoid),
-    "Sqrt": _each(np.sqrt),
-    "Sub": _each(np.subtract),
-    "Tanh": _each(np.tanh),
-    "Where": _each(np.where),
-    "Pow": _each(lambda a, b: np.power(a, b).astype(a.dtype)),
-    "Max": _folded(np.maximum),
-    "Min": _folded(np.minimum),
-    "Sum": _folded(np.add),
-    "ReduceMax": _reduced(np.max),
-    "ReduceMean": _reduced(np.mean),
-    "ReduceSum": _reduced(np.sum),
-    "AveragePool": _average_pool,
-    "MaxPool": lambda attributes, image: _pooled(np.maximum, attributes, image, -np.inf),
-    "Cast": lambda attributes, array: np.asarray(array).astype(TYPES[attributes["to"]]),
-    "CastLike": lambda _, array, like: np.asarray(array).astype(like.dtype),
-    "Clip": _clip,
-    "Concat": lambda attributes, *arrays: np.concatenate(arrays, attributes["axis"]),
-    "Constant": _constant,
-    "Conv": _conv,
-    "DepthToSpace": _depth_to_space,
-    "Expand": _expand,
-    "ConstantOfShape": lambda attributes, shape: np.full(
-        [int(s) for s in shape], attributes.get("value", np.zeros(1, np.float32))[0]
-    ),
-    "Gather": lambda attributes, array, places: np.take(array, places, attributes.get("axis", 0)),
-    "LeakyRelu": _leaky_relu,
-    "Pad": _pad,
-    "Reshape": _reshape,
-    "Resize": _resize,
-    "Shape": _shape,
-    "Slice": _slice,
-    "Softmax": _softmax,
-    "SpaceToDepth": _space_to_depth,
-    "Split": _split,
-    "Squeeze": _squeeze,
-    "Transpose": lambda attributes, array: np.transpose(array, attributes["perm"]),
-    "Unsqueeze": _unsqueeze,
-}
