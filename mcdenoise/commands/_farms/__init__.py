@@ -113,10 +113,4 @@ def _flags(parser: _Recording, given: argparse.Namespace) -> Iterator[str]:
         if value == action.default or action.dest in own:
             continue
         flag = action.option_strings[-1]
-        yield flag if action.nargs == 0 else f"{flag}={_found_anywhere(str(value))}"
-
-
-def _found_anywhere(value: str) -> str:
-    """A file's absolute path, and `FILE.exr::LAYER` with one; else the value."""
-    path, mark, layer = value.partition("::")
-    return f"{Path(path).absolute()}{mark}{layer}" if Path(path).is_file() else value
+        yield flag if action.nargs == 0 else f"{flag}={_jobs.found_anywhere(str(value))}"
