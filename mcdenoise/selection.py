@@ -70,7 +70,9 @@ def taken(selection: Selection) -> dict[str, str]:
     """What is taken for what, in words: each plane's layer, and the parts of the light if there are any."""
     layout = selection.layout
     told = {name: layout.planes[name].label if name in layout.planes else "none" for name in PLANES}
-    told |= {name: f"{other.path}::{one.label}" for name, (other, one) in selection.elsewhere.items()}
+    told |= {
+        name: f"{other.path.absolute()}::{one.label}" for name, (other, one) in selection.elsewhere.items()
+    }
     told |= {name: f"{one.label} (a guess)" for name, one in layout.planes.items() if one.is_guess}
     lights = [light.taken.label for light in layout.lights]
     return {**told, "light": ", ".join(lights)} if lights else told

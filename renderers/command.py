@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-from mcdenoise import config
+from mcdenoise import cluster, config
 from mcdenoise.errors import ExrError, McdenoiseError, NoInputError, SceneError, UsageError
-from renderers import backends, cluster, pairs
+from renderers import backends, pairs
 from renderers.backends._contract import OpenScene, scene_name
 from renderers.scenes import procedural
 from renderers.settings import RenderSettings

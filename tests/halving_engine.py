@@ -20,6 +20,10 @@ class Denoiser:
         self.model_name = Path(model).stem
         self.device, self.tile, self.looks = device, tile, looks
 
+    @staticmethod
+    def use_threads(count: int) -> None:
+        """It has no threads."""
+
     def __call__(
         self, frame: Frame, *, strength: float = 1.0, on_tile: Callable[[int, int], None] | None = None
     ) -> Frame:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mcdenoise import exr
+from mcdenoise import cluster, exr
 from mcdenoise.__main__ import main
 from mcdenoise.errors import UsageError
-from renderers import cluster
 
 SMALL = ["--views", "2", "--size", "16x16", "--spp", "1", "--quiet"]
 

@@ -85,6 +85,12 @@ def gaps(jobs: Sequence[Job]) -> str:
     return ", ".join(f"{pattern} {lack}" for pattern, lack in lacking.items() if lack)
 
 
+def found_anywhere(value: str) -> str:
+    """A file's absolute path, and `FILE.exr::LAYER` with one; else the value."""
+    path, mark, layer = value.partition("::")
+    return f"{Path(path).absolute()}{mark}{layer}" if Path(path).is_file() else value
+
+
 def check(job: Job, *, may_overwrite: bool) -> None:
     """Refuse what can't end well, before any work.
 

@@ -1,30 +1,22 @@
 """`mcdenoise denoise`, the default verb: frames in, denoised frames out, everything but color untouched."""
 
 import argparse
-import logging
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcdenoise import __version__
-from mcdenoise.commands import _jobs, _pipeline, _progress, _terminal
+from mcdenoise.commands import _elsewhere, _jobs, _pipeline, _progress, _stages, _terminal
 from mcdenoise.commands._jobs import Job
 from mcdenoise.commands._report import Outcome, Report
 from mcdenoise.ensemble import QUALITIES
-from mcdenoise.errors import ExrError, McdenoiseError, printable
-from mcdenoise.frame import PLANES, Frame
+from mcdenoise.errors import McdenoiseError, printable
+from mcdenoise.frame import PLANES
 
 if TYPE_CHECKING:
     from mcdenoise.engine import Denoiser
-    from mcdenoise.frame import Attribute
-    from mcdenoise.selection import Selection, Wanted
-
-log = logging.getLogger(__name__)
 
 HELP = "denoise frames (the default verb)"
 EXAMPLES = """\
@@ -41,29 +33,6 @@ examples:
 Every other channel, part and attribute is written as it was read. Exit codes: 0 all denoised, 1 some frames
 or the model failed, 2 wrong use, 3 no such file, 130 and 143 stopped by a signal.
 """
-
-
-Written = tuple[str, float, str]  # status, seconds, summary
-
-
-@dataclass(frozen=True)
-class Read:
-    """A frame in memory, with what is taken of it and notes on its guides."""
-
-    chosen: "Selection"
-    frame: Frame
-    notes: Mapping[str, str]
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Worked:
-    """A denoised frame, with what its header will say."""
-
-    read: Read
-    clean: Frame
-    made_by: "Mapping[str, Attribute]"
-    seconds: float
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -120,6 +89,20 @@ def _add_sequence_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--chunk-size", type=_positive, metavar="N", help="frames in a task of an array job")
     parser.add_argument("--chunk-index", type=_index, metavar="I", help="which task this is, from 0")
+    parser.add_argument(
+        "--workers",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="processes on this machine, a frame each at a time (1)",
+    )
+    parser.add_argument(
+        "--cluster",
+        default="",
+        metavar="ADDRESS",
+        help="a Dask cluster in place of them: tcp://HOST:8786, tls://HOST:8786 or scheduler.json; "
+        "its machines see the frames under the same names",
+    )
     parser.add_argument(
         "--progress-format", default="auto", choices=tuple(_progress.FORMATS), help="for whom (auto)"
     )
@@ -185,27 +168,14 @@ def _checked(jobs: Sequence[Job], report: Report, arguments: argparse.Namespace)
         try:
             if fault := unwritable.get(job.target.parent):
                 raise fault
-            _jobs.check(job, may_overwrite=_may_overwrite(arguments) or arguments.skip_existing)
-            if _is_done(job, arguments):
+            _jobs.check(job, may_overwrite=_stages.may_overwrite(arguments) or arguments.skip_existing)
+            if _stages.is_done(job, arguments):
                 _end(Outcome(job, "skipped"), report, arguments)
             else:
                 todo.append(job)
         except McdenoiseError as error:
-            _end(Outcome.failed(job, _explained(job, error)), report, arguments)
+            _end(Outcome.failed(job, _stages.explained(job, error)), report, arguments)
     return todo
-
-
-def _may_overwrite(arguments: argparse.Namespace) -> bool:
-    return bool(arguments.force or arguments.inplace)
-
-
-def _is_done(job: Job, arguments: argparse.Namespace) -> bool:
-    """With `--skip-existing`, whether the frame's result is there."""
-    if not arguments.skip_existing or not job.target.exists():
-        return False
-    from mcdenoise.commands import _existing
-
-    return _existing.is_done(job, _wanted(arguments), arguments, may_overwrite=_may_overwrite(arguments))
 
 
 def _end(outcome: Outcome, report: Report, arguments: argparse.Namespace, summary: str = "") -> None:
@@ -224,127 +194,31 @@ def _tell_end(outcome: Outcome, arguments: argparse.Namespace, summary: str) -> 
         _terminal.say(summary)
 
 
-def _wanted(arguments: argparse.Namespace) -> "Wanted":
-    from mcdenoise.selection import Wanted
-
-    planes = {plane: getattr(arguments, plane) for plane in PLANES if getattr(arguments, plane)}
-    return Wanted(planes, arguments.aovs)
-
-
 def _denoise_all(jobs: Sequence[Job], report: Report, arguments: argparse.Namespace) -> None:
-    """All jobs, I/O beside the work; without a model nothing is possible, so that error isn't caught here."""
+    """All jobs; without a model nothing is possible, so that error isn't caught here."""
 
-    def ended(job: Job, done: "Future[Written]") -> None:
+    def ended(job: Job, done: "Future[_stages.Written]") -> None:
         error = done.exception()
         if error:
-            _end(Outcome.failed(job, _explained(job, error)), report, arguments)
+            _end(Outcome.failed(job, _stages.explained(job, error)), report, arguments)
             return
         status, seconds, summary = done.result()
         _end(Outcome(job, status, seconds), report, arguments, summary)
 
-    _pipeline.run(
-        jobs,
-        _pipeline.Stages(
-            read=partial(_read, arguments=arguments),
-            start=lambda: partial(_denoise, denoiser=_load(arguments), report=report, arguments=arguments),
-            write=partial(_write, arguments=arguments),
-        ),
-        ended,
+    if arguments.workers > 1 or arguments.cluster:
+        _elsewhere.run(jobs, arguments, ended)
+        return
+
+    def denoise(job: Job, read: "_stages.Read | None", *, denoiser: "Denoiser") -> "_stages.Worked | None":
+        label = f"{job.source.name} ({len(report.outcomes) + 1}/{len(report.jobs)})"
+        return _stages.denoise(read, denoiser=denoiser, label=label, arguments=arguments)
+
+    stages = _pipeline.Stages(
+        read=partial(_stages.read, arguments=arguments),
+        start=lambda: partial(denoise, denoiser=_stages.load(arguments)),
+        write=partial(_stages.write, arguments=arguments),
     )
-
-
-def _explained(job: Job, error: BaseException) -> McdenoiseError:
-    """What went wrong with a frame in a line; with `-v` its traceback."""
-    log.debug("%s", job.source, exc_info=error)
-    if isinstance(error, McdenoiseError):
-        return error
-    if _pipeline.lacks_memory(error):
-        return ExrError(
-            f"{job.source}: needs more memory than there is; close other programs or use a smaller frame"
-        )
-    return McdenoiseError(f"{job.source}: {type(error).__name__}: {error}; please report this file")
-
-
-def _read(job: Job, arguments: argparse.Namespace) -> "Read | None":
-    """The frame with what is taken of it; None if another process has done it meanwhile."""
-    from mcdenoise import exr, selection
-
-    if _is_done(job, arguments):
-        return None
-    start = time.perf_counter()
-    chosen = selection.select(exr.read(job.source), _wanted(arguments))
-    frame, notes = selection.load(chosen)
-    return Read(chosen, frame, notes, time.perf_counter() - start)
-
-
-def _load(arguments: argparse.Namespace) -> "Denoiser":
-    from mcdenoise.engine import Denoiser
-
-    looks = QUALITIES[arguments.quality]
-    return Denoiser(arguments.model, device=arguments.device, tile=arguments.tile, looks=looks)
-
-
-def _denoise(
-    job: Job, read: "Read | None", *, denoiser: "Denoiser", report: Report, arguments: argparse.Namespace
-) -> "Worked | None":
-    from mcdenoise import selection
-
-    if read is None:
-        return None
-    start = time.perf_counter()
-    label = f"{job.source.name} ({len(report.outcomes) + 1}/{len(report.jobs)})"
-    with _terminal.tile_bar(label, quiet=_shows_no_bar(arguments)) as advance:
-        clean = denoiser(read.frame, strength=arguments.strength, on_tile=advance)
-    seconds = read.seconds + time.perf_counter() - start
-    made_by = {
-        "mcdenoise.version": __version__,
-        "mcdenoise.model": denoiser.model_name,
-        "mcdenoise.quality": arguments.quality,
-        "mcdenoise.strength": arguments.strength,
-        **selection.told(read.chosen, clean),
-        "mcdenoise.seconds": seconds,
-    }
-    return Worked(replace(read, frame=_without_guides(read.frame)), _without_guides(clean), made_by, seconds)
-
-
-def _without_guides(frame: Frame) -> Frame:
-    """Their memory is free while the frame is written."""
-    return replace(frame, planes={"color": frame.color})
-
-
-def _shows_no_bar(arguments: argparse.Namespace) -> bool:
-    return bool(arguments.quiet or arguments.progress_format != "auto")
-
-
-def _write(job: Job, worked: "Worked | None", arguments: argparse.Namespace) -> Written:
-    """Put the result into its file; the status, the seconds that the frame took, and what to say of it."""
-    from mcdenoise import exr, selection
-
-    if worked is None:
-        return "skipped", 0.0, ""
-    start = time.perf_counter()
-    chosen, noisy = worked.read.chosen, worked.read.frame
-    planes = {}
-    if arguments.strength:
-        planes = selection.put_back(chosen, noisy, worked.clean, keep_nonfinite=arguments.keep_nonfinite)
-    kept = {"keep_noisy": arguments.keep_noisy, "compression": arguments.compression}
-    exr.write(job.target, chosen.picture, selection.edits(chosen, planes, worked.made_by, **kept))
-    seconds = worked.seconds + time.perf_counter() - start
-    return "denoised", seconds, _summary(job, chosen, noisy, worked.read.notes, seconds)
-
-
-def _summary(job: Job, chosen: "Selection", noisy: Frame, notes: Mapping[str, str], seconds: float) -> str:
-    """One line: what was written, from which layers, in what time, and what isn't as one might expect."""
-    from mcdenoise import conventions, selection
-
-    taken = ", ".join(f"{name} {text}" for name, text in selection.taken(chosen).items())
-    parts = [f"{job.source} -> {job.target}: {taken}", f"{seconds:.1f} s"]
-    parts += [f"{count} pixels of {what}{'' if what == 'less than 0' else ' replaced'}"
-              for what, count in conventions.faults(noisy.color).items()]  # fmt: skip
-    parts += [f"{name} {note}" for name, note in notes.items()]
-    if left := (*chosen.layout.others, *chosen.layout.left):
-        parts.append(f"not denoised: {', '.join(left)}")
-    return printable("; ".join(parts))
+    _pipeline.run(jobs, stages, ended)
 
 
 def _strength(text: str) -> float:

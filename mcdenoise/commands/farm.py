@@ -7,7 +7,7 @@ from mcdenoise import files, plugins
 from mcdenoise.commands import _farms, _terminal
 from mcdenoise.errors import UsageError
 
-HELP = "write a job for a farm: Open Job Description, Slurm, ..."
+HELP = "write a job for a farm: Open Job Description, Slurm, OpenCue, Flamenco, ..."
 EXAMPLES = """\
 examples:
   mcdenoise farm export openjd -o job/ -- shot.####.exr --frames 1-1000 -o clean/out.####.exr

@@ -47,12 +47,27 @@ class Shot:
             return self.source.parent
         return Path(self.output) if self.output.endswith("/") else Path(self.output).parent
 
-    def words(self, index: str, progress: str = "auto") -> list[str]:
-        """The arguments of one task's `mcdenoise`; `index` is how the farm tells a task its number."""
+    @property
+    def given(self) -> list[str]:
+        """What every task is told, but for its frames."""
+        return [*([f"--output={self.output}"] if self.output else []), *self.flags]
+
+    @property
+    def without_steps(self) -> str:
+        """The frames for farms that know no steps: `1-9`, or one by one."""
+        ranges = sequence.ranged(self.numbers)
+        return ",".join(map(str, self.numbers)) if "x" in ranges else ranges
+
+    def chunk(self, index: int) -> tuple[int, ...]:
+        """The frames of a task."""
+        return self.numbers[index * self.chunk_size : (index + 1) * self.chunk_size]
+
+    def command(self, index: str, progress: str = "auto") -> list[str]:
+        """One task's `mcdenoise`; `index` is how the farm tells a task its number, from 0."""
         return [
-            "denoise", str(self.source), f"--frames={sequence.ranged(self.numbers)}",
-            *([f"--output={self.output}"] if self.output else []), *self.flags, "--skip-existing",
-            f"--chunk-size={self.chunk_size}", f"--chunk-index={index}", f"--progress-format={progress}",
+            "mcdenoise", "denoise", str(self.source), f"--frames={sequence.ranged(self.numbers)}",
+            *self.given, "--skip-existing", f"--progress-format={progress}",
+            f"--chunk-size={self.chunk_size}", f"--chunk-index={index}",
         ]  # fmt: skip
 
 
@@ -89,6 +104,16 @@ def shot(words: Sequence[str], render: str) -> Shot:
     return Shot(source, output, tuple(_flags(parser, given)), tuple(sorted(set(numbers))), size, render)
 
 
+def refuse_render(shot: Shot, farm: str, instead: str) -> None:
+    """For farms whose jobs are written without a step before.
+
+    Raises:
+        UsageError: there is one.
+    """
+    if shot.render:
+        raise UsageError(f"farm export {farm}: --render: isn't written here; {instead}")
+
+
 def _refuse(given: argparse.Namespace) -> None:
     if len(given.frames) != 1 or not sequence.is_pattern(given.frames[0]) or given.numbers is None:
         raise UsageError("farm export: give one sequence and its frames: -- shot.####.exr --frames 1-100")
@@ -113,10 +138,4 @@ def _flags(parser: _Recording, given: argparse.Namespace) -> Iterator[str]:
         if value == action.default or action.dest in own:
             continue
         flag = action.option_strings[-1]
-        yield flag if action.nargs == 0 else f"{flag}={_found_anywhere(str(value))}"
-
-
-def _found_anywhere(value: str) -> str:
-    """A file's absolute path, and `FILE.exr::LAYER` with one; else the value."""
-    path, mark, layer = value.partition("::")
-    return f"{Path(path).absolute()}{mark}{layer}" if Path(path).is_file() else value
+        yield flag if action.nargs == 0 else f"{flag}={_jobs.found_anywhere(str(value))}"

@@ -9,7 +9,6 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from mcdenoise import sequence
 from mcdenoise.commands._farms import Shot
 from mcdenoise.errors import UsageError
 
@@ -86,19 +85,17 @@ def _command(shot: Shot) -> list[str]:
     source, output = f"{{{{Param.InputFolder}}}}/{shot.source.name}", "{{Param.OutputFolder}}/"
     if not shot.output.endswith("/") and shot.output:
         output += shot.output.rpartition("/")[2]
-    words = shot.words("{{Task.Param.Chunk}}", "openjd")
+    words = shot.command("{{Task.Param.Chunk}}", "openjd")
     known = {str(shot.source): source, f"--output={shot.output}": f"--output={output}"}
-    return ["mcdenoise", *(known.get(word, word) for word in words)]
+    return [known.get(word, word) for word in words]
 
 
 def _render(shot: Shot) -> dict[str, Any]:
     """A task for each frame of the renderer's own command."""
-    frames = ",".join(str(number) for number in shot.numbers)
     words = [word.replace("FRAME", "{{Task.Param.Frame}}") for word in shlex.split(shot.render)]
-    ranges = sequence.ranged(shot.numbers)
     return {
         "name": "Render",
-        **_step("Frame", ranges if set(ranges) <= set("0123456789-,") else frames, words),
+        **_step("Frame", shot.without_steps, words),
     }
 
 

@@ -8,7 +8,7 @@ import shlex
 import textwrap
 from pathlib import Path
 
-from mcdenoise.commands._farms import Shot
+from mcdenoise.commands._farms import Shot, refuse_render
 from mcdenoise.errors import UsageError
 
 HELP = "a script for sbatch: Slurm"
@@ -28,10 +28,7 @@ def texts(shot: Shot) -> dict[str, str]:
             f"farm export slurm: {shot.chunks} tasks, and Slurm takes {MOST_TASKS} by default; "
             f"give --chunk-size {-(-len(shot.numbers) // MOST_TASKS)} or more after --"
         )
-    if shot.render:
-        raise UsageError(
-            "farm export slurm: --render: isn't written here; sbatch --dependency=afterok:JOB does it"
-        )
+    refuse_render(shot, "slurm", "sbatch --dependency=afterok:JOB does it")
     return {NAME: _script(shot)}
 
 
@@ -42,7 +39,7 @@ def then(_: Shot, folder: Path) -> str:
 
 def _script(shot: Shot) -> str:
     """`exec`, so that the signal that ends a task reaches mcdenoise, which then leaves no half frame."""
-    given = shlex.join(["mcdenoise", *shot.words("0")[:-2]])
+    given = shlex.join(shot.command("0")[:-1])
     words = f'{given} --chunk-index="$SLURM_ARRAY_TASK_ID"'
     return textwrap.dedent(f"""\
         #!/bin/sh

@@ -1,17 +1,22 @@
-"""Scenes on several processes or machines: one task a scene, through Dask distributed.
+"""Tasks on several processes or machines, through Dask distributed.
 
-A task can be done again without harm, since pairs appear whole or not at all: so a killed worker loses
-nothing but time, and a second run goes on after a dead scheduler.
+A task has to be one that can be done again without harm: then a killed worker loses nothing but time, and a
+second run goes on after a dead scheduler.
 """
 
+import functools
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
-from mcdenoise.errors import UsageError
+from mcdenoise.errors import McdenoiseError, UsageError
 
-# A worker that dies takes its task with it; the scene may be to blame, or only its neighbour.
+# A worker that dies takes its task with it; the task may be to blame, or only its neighbour.
 TRIES = 3
+# Workers come and go, so that they are counted again.
+COUNTED_EVERY_SECONDS = 60
 
 Done = TypeVar("Done")
 Task = Callable[..., Done]
@@ -26,6 +31,7 @@ def run(
 
     Raises:
         UsageError: distributed isn't installed, or nothing answers at the address.
+        McdenoiseError: the scheduler died.
     """
     distributed = _distributed()
     with _client(distributed, workers, address) as client:
@@ -35,8 +41,25 @@ def run(
         }
         for future in distributed.as_completed(list(waiting)):
             number = waiting.pop(future)
+            if future.status not in ("finished", "error"):
+                raise McdenoiseError(f"--cluster {address}: the scheduler is gone; run it again to go on")
             yield number, _told(future.exception()) if future.status == "error" else future.result()
             future.release()
+
+
+def threads() -> int:
+    """Within a task: this machine's cores, shared by the workers on it; 1 at least."""
+    return _share(int(time.monotonic() // COUNTED_EVERY_SECONDS))
+
+
+@functools.lru_cache(maxsize=1)
+def _share(_: int) -> int:
+    import dask.system
+    import distributed
+
+    here = urlsplit(distributed.get_worker().address).hostname
+    beside = [urlsplit(address).hostname for address in distributed.get_client().nthreads()]
+    return max(1, int(dask.system.CPU_COUNT) // max(1, beside.count(here)))
 
 
 def _distributed() -> Any:
@@ -53,19 +76,20 @@ def _distributed() -> Any:
 
 
 def _client(distributed: Any, workers: int, address: str) -> Any:
-    if not address:
+    try:
+        if address:
+            kind = "scheduler_file" if address.endswith(".json") else "address"
+            return distributed.Client(**{kind: address}, timeout=10)
         # A thread a worker, no limit of memory: Dask would stop a worker that has a large scene.
         return distributed.Client(
             n_workers=workers, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=None,
             host="127.0.0.1", silence_logs=logging.CRITICAL,
         )  # fmt: skip
-    is_file = address.endswith(".json")
-    try:
-        return distributed.Client(**{"scheduler_file" if is_file else "address": address}, timeout=10)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise UsageError(
-            f"--cluster {address}: no scheduler answers there; start one with: dask scheduler"
-        ) from error
+    except (OSError, RuntimeError, TimeoutError, ValueError) as error:
+        why = f"--workers {workers}: can't be started: {_told(error.__cause__ or error)}; leave it out"
+        if address:
+            why = f"--cluster {address}: no scheduler answers there; start one with: dask scheduler"
+        raise UsageError(why) from error
 
 
 def _told(error: BaseException) -> str:

@@ -1,0 +1,169 @@
+"""What is done with one frame: it is read, denoised and written, each of them apart so that they overlap."""
+
+import argparse
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mcdenoise import __version__
+from mcdenoise.commands import _pipeline, _terminal
+from mcdenoise.commands._jobs import Job
+from mcdenoise.ensemble import QUALITIES
+from mcdenoise.errors import ExrError, McdenoiseError, printable
+from mcdenoise.frame import PLANES, Frame
+
+if TYPE_CHECKING:
+    from mcdenoise.engine import Denoiser
+    from mcdenoise.frame import Attribute
+    from mcdenoise.selection import Selection, Wanted
+
+log = logging.getLogger(__name__)
+
+Written = tuple[str, float, str]  # status, seconds, summary
+
+
+@dataclass(frozen=True)
+class Read:
+    """A frame in memory, with what is taken of it and notes on its guides."""
+
+    chosen: "Selection"
+    frame: Frame
+    notes: Mapping[str, str]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Worked:
+    """A denoised frame, with what its header will say."""
+
+    read: Read
+    clean: Frame
+    made_by: "Mapping[str, Attribute]"
+    seconds: float
+
+
+def may_overwrite(arguments: argparse.Namespace) -> bool:
+    """Whether results that are there may go."""
+    return bool(arguments.force or arguments.inplace)
+
+
+def is_done(job: Job, arguments: argparse.Namespace) -> bool:
+    """With `--skip-existing`, whether the frame's result is there.
+
+    Raises:
+        ExrError: something else is there, and may not be replaced.
+    """
+    if not arguments.skip_existing or not job.target.exists():
+        return False
+    from mcdenoise.commands import _existing
+
+    return _existing.is_done(job, _wanted(arguments), arguments, may_overwrite=may_overwrite(arguments))
+
+
+def read(job: Job, arguments: argparse.Namespace) -> Read | None:
+    """The frame with what is taken of it; None if another process has done it meanwhile."""
+    from mcdenoise import exr, selection
+
+    if is_done(job, arguments):
+        return None
+    start = time.perf_counter()
+    chosen = selection.select(exr.read(job.source), _wanted(arguments))
+    frame, notes = selection.load(chosen)
+    return Read(chosen, frame, notes, time.perf_counter() - start)
+
+
+def load(arguments: argparse.Namespace) -> "Denoiser":
+    """The model, ready to denoise.
+
+    Raises:
+        ModelError: there is no such model, or its file is damaged.
+        UsageError: there is no such device.
+    """
+    from mcdenoise.engine import Denoiser
+
+    looks = QUALITIES[arguments.quality]
+    return Denoiser(arguments.model, device=arguments.device, tile=arguments.tile, looks=looks)
+
+
+def denoise(
+    read: Read | None, *, denoiser: "Denoiser", label: str, arguments: argparse.Namespace
+) -> Worked | None:
+    """The network's part; `label` stands beside the bar of tiles."""
+    from mcdenoise import selection
+
+    if read is None:
+        return None
+    start = time.perf_counter()
+    with _terminal.tile_bar(label, quiet=_shows_no_bar(arguments)) as advance:
+        clean = denoiser(read.frame, strength=arguments.strength, on_tile=advance)
+    seconds = read.seconds + time.perf_counter() - start
+    made_by = {
+        "mcdenoise.version": __version__,
+        "mcdenoise.model": denoiser.model_name,
+        "mcdenoise.quality": arguments.quality,
+        "mcdenoise.strength": arguments.strength,
+        **selection.told(read.chosen, clean),
+        "mcdenoise.seconds": seconds,
+    }
+    return Worked(replace(read, frame=_without_guides(read.frame)), _without_guides(clean), made_by, seconds)
+
+
+def _without_guides(frame: Frame) -> Frame:
+    """Their memory is free while the frame is written."""
+    return replace(frame, planes={"color": frame.color})
+
+
+def write(job: Job, worked: Worked | None, arguments: argparse.Namespace) -> Written:
+    """Put the result into its file; the status, the seconds that the frame took, and what to say of it."""
+    from mcdenoise import exr, selection
+
+    if worked is None:
+        return "skipped", 0.0, ""
+    start = time.perf_counter()
+    chosen, noisy = worked.read.chosen, worked.read.frame
+    planes = {}
+    if arguments.strength:
+        planes = selection.put_back(chosen, noisy, worked.clean, keep_nonfinite=arguments.keep_nonfinite)
+    kept = {"keep_noisy": arguments.keep_noisy, "compression": arguments.compression}
+    exr.write(job.target, chosen.picture, selection.edits(chosen, planes, worked.made_by, **kept))
+    seconds = worked.seconds + time.perf_counter() - start
+    return "denoised", seconds, _summary(job, chosen, noisy, worked.read.notes, seconds)
+
+
+def explained(job: Job, error: BaseException) -> McdenoiseError:
+    """What went wrong with a frame in a line; with `-v` its traceback."""
+    log.debug("%s", job.source, exc_info=error)
+    if isinstance(error, McdenoiseError):
+        return error
+    if _pipeline.lacks_memory(error):
+        return ExrError(
+            f"{job.source}: needs more memory than there is; close other programs or use a smaller frame"
+        )
+    return McdenoiseError(f"{job.source}: {type(error).__name__}: {error}; please report this file")
+
+
+def _wanted(arguments: argparse.Namespace) -> "Wanted":
+    from mcdenoise.selection import Wanted
+
+    planes = {plane: getattr(arguments, plane) for plane in PLANES if getattr(arguments, plane)}
+    return Wanted(planes, arguments.aovs)
+
+
+def _shows_no_bar(arguments: argparse.Namespace) -> bool:
+    return bool(arguments.quiet or arguments.progress_format != "auto")
+
+
+def _summary(job: Job, chosen: "Selection", noisy: Frame, notes: Mapping[str, str], seconds: float) -> str:
+    """One line: what was written, from which layers, in what time, and what isn't as one might expect."""
+    from mcdenoise import conventions, selection
+
+    taken = ", ".join(f"{name} {text}" for name, text in selection.taken(chosen).items())
+    parts = [f"{job.source} -> {job.target}: {taken}", f"{seconds:.1f} s"]
+    parts += [f"{count} pixels of {what}{'' if what == 'less than 0' else ' replaced'}"
+              for what, count in conventions.faults(noisy.color).items()]  # fmt: skip
+    parts += [f"{name} {note}" for name, note in notes.items()]
+    if left := (*chosen.layout.others, *chosen.layout.left):
+        parts.append(f"not denoised: {', '.join(left)}")
+    return printable("; ".join(parts))
