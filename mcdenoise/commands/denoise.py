@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcdenoise import __version__
-from mcdenoise.commands import _jobs, _pipeline, _progress, _terminal
+from mcdenoise.commands import _halves, _jobs, _pipeline, _progress, _terminal
 from mcdenoise.commands._jobs import Job
 from mcdenoise.commands._report import Outcome, Report
 from mcdenoise.ensemble import QUALITIES
-from mcdenoise.errors import ExrError, McdenoiseError, printable
+from mcdenoise.errors import ExrError, McdenoiseError, UsageError, printable
 from mcdenoise.frame import PLANES, Frame
 
 if TYPE_CHECKING:
     from mcdenoise.engine import Denoiser
     from mcdenoise.frame import Attribute
+    from mcdenoise.halves import Estimate
     from mcdenoise.selection import Selection, Wanted
 
 log = logging.getLogger(__name__)
@@ -35,25 +36,25 @@ examples:
   mcdenoise shot.####.exr --frames 1-1000x2 -o out.####.exr --skip-existing
   mcdenoise frame.exr --model mine.safetensors --strength 0.8
   mcdenoise frame.exr --quality high
+  mcdenoise beauty.a.exr --half beauty.b.exr --target-error 0.01
   mcdenoise frame.exr --inplace --keep-noisy
   mcdenoise frame.exr --albedo diffcol --normal guides.exr::N --aovs key_light,fill_light
 
 Every other channel, part and attribute is written as it was read. Exit codes: 0 all denoised, 1 some frames
-or the model failed, 2 wrong use, 3 no such file, 130 and 143 stopped by a signal.
+or the model failed, 2 wrong use, 3 no such file, 4 all denoised and some above --target-error, 130 and 143
+stopped by a signal.
 """
-
-
-Written = tuple[str, float, str]  # status, seconds, summary
 
 
 @dataclass(frozen=True)
 class Read:
-    """A frame in memory, with what is taken of it and notes on its guides."""
+    """A frame in memory, with what is taken of it, notes on its guides, and its other half if it has one."""
 
     chosen: "Selection"
     frame: Frame
     notes: Mapping[str, str]
     seconds: float
+    half: Frame | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,17 @@ class Worked:
     clean: Frame
     made_by: "Mapping[str, Attribute]"
     seconds: float
+    estimate: "Estimate | None" = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """How a frame ended, what to say of it, and its expected error if it had two halves."""
+
+    status: str
+    seconds: float = 0.0
+    summary: str = ""
+    expected_error: float | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,6 +106,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         metavar="auto|all|none|NAMES",
         help="parts of the light to denoise alike (auto)",
+    )
+    parser.add_argument(
+        "--half",
+        metavar="FILE.exr|LAYER",
+        help="the same frame with another seed: denoise both, say the error",
+    )
+    parser.add_argument(
+        "--target-error", type=_error, metavar="X", help="exit code 4 if a frame's expected error is above X"
     )
     parser.add_argument("--keep-noisy", action="store_true", help="add the input as a layer of its own")
     parser.add_argument("--keep-nonfinite", action="store_true", help="put NaN and Inf of the input back")
@@ -128,6 +148,8 @@ def _add_sequence_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Denoise each frame; one bad frame doesn't stop the rest."""
+    if arguments.target_error is not None and not arguments.half:
+        raise UsageError("--target-error: the error is known from two halves only; give --half too")
     jobs = _jobs.plan(arguments)
     report = Report(jobs)
     with _kept(report, arguments):
@@ -187,7 +209,7 @@ def _checked(jobs: Sequence[Job], report: Report, arguments: argparse.Namespace)
                 raise fault
             _jobs.check(job, may_overwrite=_may_overwrite(arguments) or arguments.skip_existing)
             if _is_done(job, arguments):
-                _end(Outcome(job, "skipped"), report, arguments)
+                _end(_outcome(job, _there(job, arguments), arguments), report, arguments)
             else:
                 todo.append(job)
         except McdenoiseError as error:
@@ -239,8 +261,8 @@ def _denoise_all(jobs: Sequence[Job], report: Report, arguments: argparse.Namesp
         if error:
             _end(Outcome.failed(job, _explained(job, error)), report, arguments)
             return
-        status, seconds, summary = done.result()
-        _end(Outcome(job, status, seconds), report, arguments, summary)
+        written = done.result()
+        _end(_outcome(job, written, arguments), report, arguments, written.summary)
 
     _pipeline.run(
         jobs,
@@ -272,9 +294,11 @@ def _read(job: Job, arguments: argparse.Namespace) -> "Read | None":
     if _is_done(job, arguments):
         return None
     start = time.perf_counter()
-    chosen = selection.select(exr.read(job.source), _wanted(arguments))
+    wanted = _wanted(arguments)
+    chosen = selection.select(exr.read(job.source), wanted)
     frame, notes = selection.load(chosen)
-    return Read(chosen, frame, notes, time.perf_counter() - start)
+    half = _halves.read(job, arguments.half, wanted, chosen, frame) if arguments.half else None
+    return Read(chosen, frame, notes, time.perf_counter() - start, half)
 
 
 def _load(arguments: argparse.Namespace) -> "Denoiser":
@@ -293,8 +317,13 @@ def _denoise(
         return None
     start = time.perf_counter()
     label = f"{job.source.name} ({len(report.outcomes) + 1}/{len(report.jobs)})"
+    estimate = None
     with _terminal.tile_bar(label, quiet=_shows_no_bar(arguments)) as advance:
-        clean = denoiser(read.frame, strength=arguments.strength, on_tile=advance)
+        if read.half is None:
+            clean = denoiser(read.frame, strength=arguments.strength, on_tile=advance)
+        else:
+            both = read.frame, read.half
+            clean, estimate = _halves.denoise(both, denoiser, strength=arguments.strength, on_tile=advance)
     seconds = read.seconds + time.perf_counter() - start
     made_by = {
         "mcdenoise.version": __version__,
@@ -302,9 +331,10 @@ def _denoise(
         "mcdenoise.quality": arguments.quality,
         "mcdenoise.strength": arguments.strength,
         **selection.told(read.chosen, clean),
+        **(_halves.told(job, arguments.half, estimate) if estimate else {}),
         "mcdenoise.seconds": seconds,
     }
-    return Worked(read, clean, made_by, seconds)
+    return Worked(read, clean, made_by, seconds, estimate)
 
 
 def _shows_no_bar(arguments: argparse.Namespace) -> bool:
@@ -316,16 +346,21 @@ def _write(job: Job, worked: "Worked | None", arguments: argparse.Namespace) -> 
     from mcdenoise import exr, selection
 
     if worked is None:
-        return "skipped", 0.0, ""
+        return _there(job, arguments)
     start = time.perf_counter()
-    chosen, noisy = worked.read.chosen, worked.read.frame
+    chosen, noisy, estimate = worked.read.chosen, worked.read.frame, worked.estimate
     planes = {}
-    if arguments.strength:
+    if arguments.strength or estimate:
         planes = selection.put_back(chosen, noisy, worked.clean, keep_nonfinite=arguments.keep_nonfinite)
     kept = {"keep_noisy": arguments.keep_noisy, "compression": arguments.compression}
+    if estimate:
+        kept["error"] = estimate.error
     exr.write(job.target, chosen.picture, selection.edits(chosen, planes, worked.made_by, **kept))
     seconds = worked.seconds + time.perf_counter() - start
-    return "denoised", seconds, _summary(job, chosen, noisy, worked.read.notes, seconds)
+    summary = _summary(job, chosen, noisy, worked.read.notes, seconds)
+    if estimate is None:
+        return Written("denoised", seconds, summary)
+    return Written("denoised", seconds, f"{summary}; {_halves.summary(estimate)}", estimate.mean_error)
 
 
 def _summary(job: Job, chosen: "Selection", noisy: Frame, notes: Mapping[str, str], seconds: float) -> str:
@@ -340,6 +375,30 @@ def _summary(job: Job, chosen: "Selection", noisy: Frame, notes: Mapping[str, st
     if chosen.layout.others:
         parts.append(f"not denoised: {', '.join(chosen.layout.others)}")
     return printable("; ".join(parts))
+
+
+def _there(job: Job, arguments: argparse.Namespace) -> Written:
+    """A frame that is left out, with the error that its header says where that is asked for."""
+    from mcdenoise.commands import _existing
+
+    wants = arguments.target_error is not None
+    return Written("skipped", expected_error=_existing.expected_error(job) if wants else None)
+
+
+def _outcome(job: Job, written: Written, arguments: argparse.Namespace) -> Outcome:
+    error, target = written.expected_error, arguments.target_error
+    needs = error is not None and target is not None and error > target
+    return Outcome(job, written.status, written.seconds, expected_error=error, needs_samples=needs)
+
+
+def _error(text: str) -> float:
+    try:
+        error = float(text)
+    except ValueError as cause:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't a number") from cause
+    if not error > 0:
+        raise argparse.ArgumentTypeError(f"{text} isn't above 0")
+    return error
 
 
 def _strength(text: str) -> float:
