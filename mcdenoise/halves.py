@@ -104,7 +104,7 @@ def refuse_unlike(name: str, one: Frame, other: Frame) -> None:
             raise FrameError(f"{name}: its {plane} isn't the first half's; give halves of one frame and view")
     sound = [_finite(frame) for frame in (one, other)]
     if sound[0].color.any() and (fault := soundness.fault_between(*sound)):
-        raise FrameError(f"{name}: and the first half: {fault}")
+        raise FrameError(f"{name} and the first half: {fault}")
 
 
 def merge(

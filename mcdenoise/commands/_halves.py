@@ -25,7 +25,7 @@ def read(job: Job, half: str, wanted: "Wanted", chosen: "Selection", frame: "Fra
     """
     from mcdenoise import exr, halves, selection
 
-    name = named(job, half)
+    name = str(job.half) if job.half else f"{job.source}: layer {half!r}"
     if job.half:
         other = selection.select(exr.read(job.half), wanted)
     else:
