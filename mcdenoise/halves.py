@@ -114,7 +114,7 @@ def merge(
 
     What shines in one result only is bounded by the other's first. Color and layers are mixed by the same
     weights, so that parts that add up still do. Other planes and attributes are the first half's. `strength`
-    blends from the noisy mean (0) to that mix.
+    blends from the noisy mean (0) to that mix; below 1 the error is rather a bound.
 
     Raises:
         FrameError: the denoised halves show different pictures.

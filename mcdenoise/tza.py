@@ -6,10 +6,10 @@ its name, shape, layout (`oihw`, `x`), type and offset. All little-endian.
 Source: the format as training/tza.py and core/tza.cpp of github.com/RenderKit/oidn read and write it.
 """
 
-import math
 import struct
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from mcdenoise.errors import ModelError
 _HEADER, _VERSION = struct.Struct("<HBBQ"), (2, 0)
 _MAGIC = 0x41D7
 _ALIGNED = 64
-_TYPES = {"f": np.dtype("<f4"), "h": np.dtype("<f2")}
+_TYPES: dict[str, np.dtype[Any]] = {"f": np.dtype("<f4"), "h": np.dtype("<f2")}
 _LAYOUTS = {4: b"oihw", 1: b"x"}
 
 
@@ -60,7 +60,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
         return _tensors(content, offset)
     except OSError as error:
         raise ModelError(f"{path}: can't read this model: {error}") from error
-    except (struct.error, ValueError, KeyError) as error:
+    except (struct.error, TypeError, ValueError, KeyError) as error:
         raise ModelError(f"{path}: damaged, or cut off; copy it again") from error
 
 
@@ -78,7 +78,6 @@ def _tensors(content: bytes, place: int) -> dict[str, np.ndarray]:
         (kind, offset) = struct.unpack_from("<cQ", content, place)
         place += 9
         kind_of = _TYPES[kind.decode("latin-1")]
-        size = math.prod(shape) * kind_of.itemsize
-        flat = np.frombuffer(content[offset : offset + size], dtype=kind_of)
-        found[name] = flat.reshape(shape).astype(np.float32)
+        stored: np.ndarray = np.ndarray(shape, kind_of, content, offset)
+        found[name] = stored.astype(np.float32)
     return found

@@ -92,11 +92,11 @@ def test_expected_error_of_what_is_noisy_mean_alone_is_its_variance() -> None:
     assert estimate.mean_error == pytest.approx(true, rel=0.25)
 
 
-def test_strength_of_nothing_gives_the_noisy_mean_and_its_error() -> None:
+def test_strength_of_nothing_gives_the_noisy_mean_and_a_bound_of_its_error() -> None:
     pair = noisy(16, 0), noisy(16, 1)
     result, estimate = halves.merge(pair, (blurred(pair[0]), blurred(pair[1])), strength=0.0)
     np.testing.assert_allclose(result.color, mean_of(pair), rtol=1e-6)
-    assert estimate.mean_error == pytest.approx(metrics.relmse(mean_of(pair), picture()), rel=0.25)
+    assert 1 < estimate.mean_error / metrics.relmse(mean_of(pair), picture()) < 2
 
 
 def test_light_of_one_half_only_is_a_firefly_and_of_both_a_highlight() -> None:
