@@ -10,8 +10,9 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from mcdenoise import files, networks
+from mcdenoise import files, networks, tza
 from mcdenoise.errors import McdenoiseError, ModelError
+from mcdenoise.networks import unet
 from mcdenoise.networks._contract import Denoising
 
 VERSION = 1
@@ -42,12 +43,14 @@ def save_model(path: Path, network: Denoising, card: Mapping[str, Any]) -> None:
 
 
 def load_model(model: str | Path) -> Model:
-    """A model by the name of a shipped one, or from a file.
+    """A model by the name of a shipped one, or from a file: ours, or weights of OIDN's base network (`.tza`).
 
     Raises:
         ModelError: no such model, or the file is damaged, of another kind, or newer than this program.
     """
     path = _path(model)
+    if path.suffix == ".tza":
+        return _of_oidn(path)
     weights, about = read(path)
     try:
         network = networks.build(about["network"], about["recipe"])
@@ -56,6 +59,25 @@ def load_model(model: str | Path) -> Model:
         raise ModelError(f"{path}: not a mcdenoise model: {str(error).splitlines()[0]}") from error
     network.eval()
     return Model(path.stem, network, about.get("card", {}))
+
+
+def save_tza(path: Path, model: Model) -> None:
+    """Write the weights of a `unet` as Open Image Denoise reads them.
+
+    Raises:
+        ModelError: it is another network, or the file can't be written.
+    """
+    if not isinstance(model.network, unet.Network):
+        name = type(model.network).__module__.rsplit(".", 1)[-1]
+        raise ModelError(f"{model.name}: is a {name}; OIDN runs a unet only: mcdenoise train --network unet")
+    tza.write(path, unet.tensors(model.network))
+
+
+def _of_oidn(path: Path) -> Model:
+    try:
+        return Model(path.stem, unet.from_tensors(tza.read(path)).eval(), {"from": path.name})
+    except ValueError as error:
+        raise ModelError(f"{path}: {error}") from error
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:

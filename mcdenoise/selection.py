@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float32
 
 from mcdenoise import conventions, exr, layouts, tiling
 from mcdenoise.conventions import Settled
@@ -14,8 +15,12 @@ from mcdenoise.exr import Edit, Picture, Window
 from mcdenoise.frame import PLANES, Attribute, Frame, Layer, Plane
 from mcdenoise.layouts import Layout, Light, Taken
 
+Map = Float32[np.ndarray, "h w"]
+
 ALPHA = "alpha"
 NOISY = "noisy"
+# The channel that says how wrong each pixel is expected to be.
+ERROR = "mcdenoise.error"
 # What a surface's color is divided by at least.
 BLACK = 1e-4
 
@@ -169,14 +174,21 @@ def edits(
     *,
     keep_noisy: bool = False,
     compression: str | None = None,
+    error: Map | None = None,
 ) -> dict[int, Edit]:
-    """What is to be written: planes, the noisy color as a layer of its own, and every part packed anew if a
-    compression is given."""
+    """What is to be written: planes, the noisy color as a layer of its own, the expected error as the channel
+    `mcdenoise.error`, and every part packed anew if a compression is given."""
     picture, color = selection.picture, selection.layout.planes["color"]
     changes = exr.replaced(planes, attributes)
     if keep_noisy:
         old = changes.get(color.part, Edit(attributes=attributes))
         changes[color.part] = replace(old, added=_noisy(picture, color))
+    if error is not None:
+        old = changes.get(color.part, Edit(attributes=attributes))
+        if ERROR in picture.parts[color.part].types:
+            changes[color.part] = replace(old, replaced={**old.replaced, ERROR: error})
+        else:
+            changes[color.part] = replace(old, added={**old.added, ERROR: error})
     if compression:
         _warn_of_loss(picture, compression)
         packable = [part.index for part in picture.parts if not part.unread]

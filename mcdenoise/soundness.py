@@ -51,12 +51,16 @@ def faults(renders: Sequence[Frame]) -> list[str]:
         return alone
     found = []
     for one, other in combinations(range(len(renders)), 2):
-        for check in (_same_seed, _same_pixels, _other_exposure, _correlated, _other_filter):
-            line = check(renders[one], renders[other])
-            if line:
-                found.append(f"{'abcdefgh'[one]} and {'abcdefgh'[other]}: {line}")
-                break
+        line = fault_between(renders[one], renders[other]) or _other_filter(renders[one], renders[other])
+        if line:
+            found.append(f"{'abcdefgh'[one]} and {'abcdefgh'[other]}: {line}")
     return alone + found
+
+
+def fault_between(one: Frame, other: Frame) -> str:
+    """Why two renders of one size, finite in all planes, aren't independent ones of one view; else empty."""
+    checks = (_same_seed, _same_pixels, _other_exposure, _correlated)
+    return next((line for check in checks if (line := check(one, other))), "")
 
 
 def correlation_between(one: Frame, other: Frame) -> float:

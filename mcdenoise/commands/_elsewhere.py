@@ -63,7 +63,8 @@ def _sent_along(arguments: argparse.Namespace) -> argparse.Namespace:
 
 
 def _absolute(job: Job) -> Job:
-    return replace(job, source=job.source.absolute(), target=job.target.absolute())
+    half = job.half and job.half.absolute()
+    return replace(job, source=job.source.absolute(), target=job.target.absolute(), half=half)
 
 
 def _do(job: Job, arguments: argparse.Namespace, version: str) -> Written | McdenoiseError | _Unfit:
@@ -81,7 +82,7 @@ def _do(job: Job, arguments: argparse.Namespace, version: str) -> Written | Mcde
         read = _stages.read(job, arguments)
         with _denoising:
             denoiser.use_threads(cluster.threads())
-            worked = _stages.denoise(read, denoiser=denoiser, label="", arguments=arguments)
+            worked = _stages.denoise(job, read, denoiser=denoiser, label="", arguments=arguments)
         return _stages.write(job, worked, arguments)
     except Exception as error:  # whatever it is, it's of this frame and goes back
         return _stages.explained(job, error)

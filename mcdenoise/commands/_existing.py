@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mcdenoise import __version__, exr, selection
+from mcdenoise.commands import _halves
 from mcdenoise.commands._jobs import Job
 from mcdenoise.errors import ExrError, McdenoiseError
 from mcdenoise.exr import Picture
@@ -28,6 +29,13 @@ def is_done(job: Job, wanted: Wanted, arguments: argparse.Namespace, *, may_over
     return not different
 
 
+def expected_error(job: Job) -> float | None:
+    """What the header of a result says of its expected error."""
+    there = exr.read(job.target)
+    values = (part.head.values.get(_halves.ERROR) for part in there.parts)
+    return next((float(value) for value in values if isinstance(value, float)), None)
+
+
 def _difference(job: Job, wanted: Wanted, arguments: argparse.Namespace) -> str:
     """What sets the target apart from the result that would be written; empty if nothing does."""
     try:
@@ -35,10 +43,14 @@ def _difference(job: Job, wanted: Wanted, arguments: argparse.Namespace) -> str:
     except McdenoiseError as error:
         return f"is no whole frame ({str(error).removeprefix(f'{job.target}: ')})"
     chosen = selection.select(exr.read(job.source), wanted)
+    if arguments.half and (told := _halves.named(job, arguments.half)) != _header(there, chosen).get(
+        _halves.HALF
+    ):
+        return f"wasn't made with the half {told}"
     if job.in_place:
         return _difference_in_place(chosen, arguments)
     return (
-        _changed_since(job.target, [*_sources(chosen), *_model_file(arguments.model)])
+        _changed_since(job.target, [*_sources(chosen), *_model_file(arguments.model), *_other(job)])
         or _other_making(there, chosen, arguments)
         or _other_channels(there, chosen, arguments)
     )
@@ -58,6 +70,10 @@ def _difference_in_place(chosen: Selection, arguments: argparse.Namespace) -> st
 
 def _sources(chosen: Selection) -> list[Path]:
     return [chosen.picture.path, *(other.path for other, _ in chosen.elsewhere.values())]
+
+
+def _other(job: Job) -> list[Path]:
+    return [job.half] if job.half else []
 
 
 def _model_file(model: str) -> list[Path]:
@@ -104,7 +120,7 @@ def _other_channels(there: Picture, chosen: Selection, arguments: argparse.Names
     ]:
         return f"has other parts or windows than {before.path}"
     for old, new in zip(before.parts, there.parts, strict=True):
-        added = dict(new.types.items() - old.types.items())
+        added = new.types.keys() - old.types.keys() - {selection.ERROR}
         is_color = old.index == chosen.layout.planes["color"].part
         if not old.types.items() <= new.types.items() or bool(added) != (arguments.keep_noisy and is_color):
             return f"has other channels than {before.path} would give"

@@ -4,7 +4,7 @@ import argparse
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mcdenoise import sequence
@@ -13,13 +13,17 @@ from mcdenoise.errors import ExrError, McdenoiseError, NoInputError, UsageError
 
 @dataclass(frozen=True)
 class Job:
-    """One frame to denoise, and where it goes; of a sequence, its pattern and number too."""
+    """One frame to denoise, and where it goes; of a sequence, its pattern and number too.
+
+    `half` is the other half's file, where there are two.
+    """
 
     source: Path
     target: Path
     in_place: bool = False
     pattern: str = ""
     number: int = 0
+    half: Path | None = None
 
 
 def plan(arguments: argparse.Namespace) -> list[Job]:
@@ -42,6 +46,8 @@ def plan(arguments: argparse.Namespace) -> list[Job]:
     found = [
         job for path in dict.fromkeys(arguments.frames) for job in _named(path, numbers, arguments.output)
     ]
+    if arguments.half and is_file(arguments.half):
+        found = [_with_half(job, Path(arguments.half), len(arguments.frames)) for job in found]
     if arguments.inplace:
         found = [_in_place(job) for job in found]
     _refuse_shared_targets(found)
@@ -54,6 +60,8 @@ def missing(jobs: Sequence[Job]) -> dict[Job, McdenoiseError]:
     for job in jobs:
         try:
             _require(job.source)
+            if job.half:
+                _require(job.half)
         except NoInputError as error:
             found[job] = error
     return found
@@ -100,6 +108,8 @@ def check(job: Job, *, may_overwrite: bool) -> None:
     """
     if not job.target.exists():
         return
+    if job.half and job.half.exists() and job.target.samefile(job.half):
+        raise UsageError(f"{job.target}: would overwrite the other half; choose another name")
     if job.target.samefile(job.source) and not job.in_place:
         raise UsageError(f"{job.target}: would overwrite its own input; choose another name, or --inplace")
     if job.target.is_dir():
@@ -150,6 +160,29 @@ def _numbered(pattern: Path, number: int, output: str | None) -> Job:
     return Job(source, target, pattern=str(pattern), number=number)
 
 
+def is_file(half: str) -> bool:
+    """Whether what `--half` names is a file or a sequence, else it is a layer of the frame."""
+    return half.lower().endswith(".exr")
+
+
+def _with_half(job: Job, half: Path, frames: int) -> Job:
+    """The job with the file of its other half.
+
+    Raises:
+        UsageError: there are several frames for it, or it is the frame itself.
+    """
+    if frames > 1:
+        raise UsageError(f"--half {half}: is for one frame or one sequence; give {frames} frames one by one")
+    if _is_pattern(half) != bool(job.pattern):
+        raise UsageError(f"--half {half}: frame and half are both files, or both sequences (shot.b.####.exr)")
+    path = sequence.framed(half, job.number) if job.pattern else half
+    if path.absolute() == job.source.absolute() or (
+        path.exists() and job.source.exists() and path.samefile(job.source)
+    ):
+        raise UsageError(f"--half {path}: is the frame itself; give the render of it with another seed")
+    return replace(job, half=path)
+
+
 def _target(frame: Path, output: str | None) -> Path:
     denoised = sequence.denoised_path(frame)
     if output is None:
@@ -165,7 +198,7 @@ def _target(frame: Path, output: str | None) -> Path:
 
 def _in_place(job: Job) -> Job:
     """The frame as its own target; the file that a link leads to, so that the link stays one."""
-    return Job(job.source, Path(os.path.realpath(job.source)), True, job.pattern, job.number)
+    return replace(job, target=Path(os.path.realpath(job.source)), in_place=True)
 
 
 def _refuse_shared_targets(jobs: Sequence[Job]) -> None:

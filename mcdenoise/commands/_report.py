@@ -15,6 +15,8 @@ from mcdenoise.commands._jobs import Job
 from mcdenoise.errors import McdenoiseError, UsageError
 
 FORMAT = 1
+# The exit code that tells a farm to add samples.
+NEEDS_SAMPLES = 4
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Outcome:
     seconds: float = 0.0
     error: str = ""
     exit_code: int = 0
+    expected_error: float | None = None
+    needs_samples: bool = False
 
     @classmethod
     def failed(cls, job: Job, error: McdenoiseError, *, status: str = "failed") -> "Outcome":
@@ -37,6 +41,8 @@ class Outcome:
         told: dict[str, Any] = {"source": str(self.job.source), "target": str(self.job.target)}
         told |= {"frame": self.job.number} if self.job.pattern else {}
         told |= {"status": self.status, "seconds": round(self.seconds, 3)}
+        if self.expected_error is not None:
+            told |= {"expected_error": self.expected_error, "needs_samples": self.needs_samples}
         return told | ({"error": self.error} if self.error else {})
 
 
@@ -56,10 +62,13 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 without failures; the failures' own where nothing succeeded and they agree; else 1."""
+        """0 without failures, 4 if a frame needs more samples then; the failures' own where nothing succeeded
+        and they agree; else 1."""
         codes = {outcome.exit_code for outcome in self.failures}
         if len(self.failures) == len(self.jobs) and len(codes) == 1:
             return codes.pop()
+        if not codes and any(outcome.needs_samples for outcome in self.outcomes.values()):
+            return NEEDS_SAMPLES
         return min(len(codes), 1)
 
     def write(self, path: Path, arguments: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mcdenoise import __version__
-from mcdenoise.commands import _pipeline, _terminal
+from mcdenoise.commands import _halves, _pipeline, _terminal
 from mcdenoise.commands._jobs import Job
 from mcdenoise.ensemble import QUALITIES
 from mcdenoise.errors import ExrError, McdenoiseError, printable
@@ -17,21 +17,21 @@ from mcdenoise.frame import PLANES, Frame
 if TYPE_CHECKING:
     from mcdenoise.engine import Denoiser
     from mcdenoise.frame import Attribute
+    from mcdenoise.halves import Estimate
     from mcdenoise.selection import Selection, Wanted
 
 log = logging.getLogger(__name__)
 
-Written = tuple[str, float, str]  # status, seconds, summary
-
 
 @dataclass(frozen=True)
 class Read:
-    """A frame in memory, with what is taken of it and notes on its guides."""
+    """A frame in memory, with what is taken of it, notes on its guides, and its other half if it has one."""
 
     chosen: "Selection"
     frame: Frame
     notes: Mapping[str, str]
     seconds: float
+    half: Frame | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,17 @@ class Worked:
     clean: Frame
     made_by: "Mapping[str, Attribute]"
     seconds: float
+    estimate: "Estimate | None" = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """How a frame ended, what to say of it, and its expected error if it had two halves."""
+
+    status: str
+    seconds: float = 0.0
+    summary: str = ""
+    expected_error: float | None = None
 
 
 def may_overwrite(arguments: argparse.Namespace) -> bool:
@@ -69,9 +80,11 @@ def read(job: Job, arguments: argparse.Namespace) -> Read | None:
     if is_done(job, arguments):
         return None
     start = time.perf_counter()
-    chosen = selection.select(exr.read(job.source), _wanted(arguments))
+    wanted = _wanted(arguments)
+    chosen = selection.select(exr.read(job.source), wanted)
     frame, notes = selection.load(chosen)
-    return Read(chosen, frame, notes, time.perf_counter() - start)
+    half = _halves.read(job, arguments.half, wanted, chosen, frame) if arguments.half else None
+    return Read(chosen, frame, notes, time.perf_counter() - start, half)
 
 
 def load(arguments: argparse.Namespace) -> "Denoiser":
@@ -88,7 +101,7 @@ def load(arguments: argparse.Namespace) -> "Denoiser":
 
 
 def denoise(
-    read: Read | None, *, denoiser: "Denoiser", label: str, arguments: argparse.Namespace
+    job: Job, read: Read | None, *, denoiser: "Denoiser", label: str, arguments: argparse.Namespace
 ) -> Worked | None:
     """The network's part; `label` stands beside the bar of tiles."""
     from mcdenoise import selection
@@ -96,8 +109,13 @@ def denoise(
     if read is None:
         return None
     start = time.perf_counter()
+    estimate = None
     with _terminal.tile_bar(label, quiet=_shows_no_bar(arguments)) as advance:
-        clean = denoiser(read.frame, strength=arguments.strength, on_tile=advance)
+        if read.half is None:
+            clean = denoiser(read.frame, strength=arguments.strength, on_tile=advance)
+        else:
+            both = read.frame, read.half
+            clean, estimate = _halves.denoise(both, denoiser, strength=arguments.strength, on_tile=advance)
     seconds = read.seconds + time.perf_counter() - start
     made_by = {
         "mcdenoise.version": __version__,
@@ -105,9 +123,11 @@ def denoise(
         "mcdenoise.quality": arguments.quality,
         "mcdenoise.strength": arguments.strength,
         **selection.told(read.chosen, clean),
+        **(_halves.told(job, arguments.half, estimate) if estimate else {}),
         "mcdenoise.seconds": seconds,
     }
-    return Worked(replace(read, frame=_without_guides(read.frame)), _without_guides(clean), made_by, seconds)
+    kept = replace(read, frame=_without_guides(read.frame), half=None)
+    return Worked(kept, _without_guides(clean), made_by, seconds, estimate)
 
 
 def _without_guides(frame: Frame) -> Frame:
@@ -120,16 +140,29 @@ def write(job: Job, worked: Worked | None, arguments: argparse.Namespace) -> Wri
     from mcdenoise import exr, selection
 
     if worked is None:
-        return "skipped", 0.0, ""
+        return there(job, arguments)
     start = time.perf_counter()
-    chosen, noisy = worked.read.chosen, worked.read.frame
+    chosen, noisy, estimate = worked.read.chosen, worked.read.frame, worked.estimate
     planes = {}
-    if arguments.strength:
+    if arguments.strength or estimate:
         planes = selection.put_back(chosen, noisy, worked.clean, keep_nonfinite=arguments.keep_nonfinite)
     kept = {"keep_noisy": arguments.keep_noisy, "compression": arguments.compression}
+    if estimate:
+        kept["error"] = estimate.error
     exr.write(job.target, chosen.picture, selection.edits(chosen, planes, worked.made_by, **kept))
     seconds = worked.seconds + time.perf_counter() - start
-    return "denoised", seconds, _summary(job, chosen, noisy, worked.read.notes, seconds)
+    summary = _summary(job, chosen, noisy, worked.read.notes, seconds)
+    if estimate is None:
+        return Written("denoised", seconds, summary)
+    return Written("denoised", seconds, f"{summary}; {_halves.summary(estimate)}", estimate.mean_error)
+
+
+def there(job: Job, arguments: argparse.Namespace) -> Written:
+    """A frame that is left out, with the error that its header says where that is asked for."""
+    from mcdenoise.commands import _existing
+
+    wants = arguments.target_error is not None
+    return Written("skipped", expected_error=_existing.expected_error(job) if wants else None)
 
 
 def explained(job: Job, error: BaseException) -> McdenoiseError:

@@ -12,7 +12,7 @@ from mcdenoise.commands import _elsewhere, _jobs, _pipeline, _progress, _stages,
 from mcdenoise.commands._jobs import Job
 from mcdenoise.commands._report import Outcome, Report
 from mcdenoise.ensemble import QUALITIES
-from mcdenoise.errors import McdenoiseError, printable
+from mcdenoise.errors import McdenoiseError, UsageError, printable
 from mcdenoise.frame import PLANES
 
 if TYPE_CHECKING:
@@ -27,11 +27,13 @@ examples:
   mcdenoise shot.####.exr --frames 1-1000x2 -o out.####.exr --skip-existing
   mcdenoise frame.exr --model mine.safetensors --strength 0.8
   mcdenoise frame.exr --quality high
+  mcdenoise beauty.a.exr --half beauty.b.exr --target-error 0.01
   mcdenoise frame.exr --inplace --keep-noisy
   mcdenoise frame.exr --albedo diffcol --normal guides.exr::N --aovs key_light,fill_light
 
 Every other channel, part and attribute is written as it was read. Exit codes: 0 all denoised, 1 some frames
-or the model failed, 2 wrong use, 3 no such file, 130 and 143 stopped by a signal.
+or the model failed, 2 wrong use, 3 no such file, 4 all denoised and some above --target-error, 130 and 143
+stopped by a signal.
 """
 
 
@@ -63,6 +65,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         metavar="auto|all|none|NAMES",
         help="parts of the light to denoise alike (auto)",
+    )
+    parser.add_argument(
+        "--half",
+        metavar="FILE.exr|LAYER",
+        help="the same frame with another seed: denoise both, say the error",
+    )
+    parser.add_argument(
+        "--target-error", type=_error, metavar="X", help="exit code 4 if a frame's expected error is above X"
     )
     parser.add_argument("--keep-noisy", action="store_true", help="add the input as a layer of its own")
     parser.add_argument("--keep-nonfinite", action="store_true", help="put NaN and Inf of the input back")
@@ -111,6 +121,8 @@ def _add_sequence_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Denoise each frame; one bad frame doesn't stop the rest."""
+    if arguments.target_error is not None and not arguments.half:
+        raise UsageError("--target-error: the error is known from two halves only; give --half too")
     jobs = _jobs.plan(arguments)
     report = Report(jobs)
     with _kept(report, arguments):
@@ -170,7 +182,7 @@ def _checked(jobs: Sequence[Job], report: Report, arguments: argparse.Namespace)
                 raise fault
             _jobs.check(job, may_overwrite=_stages.may_overwrite(arguments) or arguments.skip_existing)
             if _stages.is_done(job, arguments):
-                _end(Outcome(job, "skipped"), report, arguments)
+                _end(_outcome(job, _stages.there(job, arguments), arguments), report, arguments)
             else:
                 todo.append(job)
         except McdenoiseError as error:
@@ -202,8 +214,8 @@ def _denoise_all(jobs: Sequence[Job], report: Report, arguments: argparse.Namesp
         if error:
             _end(Outcome.failed(job, _stages.explained(job, error)), report, arguments)
             return
-        status, seconds, summary = done.result()
-        _end(Outcome(job, status, seconds), report, arguments, summary)
+        written = done.result()
+        _end(_outcome(job, written, arguments), report, arguments, written.summary)
 
     if arguments.workers > 1 or arguments.cluster:
         _elsewhere.run(jobs, arguments, ended)
@@ -211,7 +223,7 @@ def _denoise_all(jobs: Sequence[Job], report: Report, arguments: argparse.Namesp
 
     def denoise(job: Job, read: "_stages.Read | None", *, denoiser: "Denoiser") -> "_stages.Worked | None":
         label = f"{job.source.name} ({len(report.outcomes) + 1}/{len(report.jobs)})"
-        return _stages.denoise(read, denoiser=denoiser, label=label, arguments=arguments)
+        return _stages.denoise(job, read, denoiser=denoiser, label=label, arguments=arguments)
 
     stages = _pipeline.Stages(
         read=partial(_stages.read, arguments=arguments),
@@ -219,6 +231,22 @@ def _denoise_all(jobs: Sequence[Job], report: Report, arguments: argparse.Namesp
         write=partial(_stages.write, arguments=arguments),
     )
     _pipeline.run(jobs, stages, ended)
+
+
+def _outcome(job: Job, written: "_stages.Written", arguments: argparse.Namespace) -> Outcome:
+    error, target = written.expected_error, arguments.target_error
+    needs = error is not None and target is not None and error > target
+    return Outcome(job, written.status, written.seconds, expected_error=error, needs_samples=needs)
+
+
+def _error(text: str) -> float:
+    try:
+        error = float(text)
+    except ValueError as cause:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't a number") from cause
+    if not error > 0:
+        raise argparse.ArgumentTypeError(f"{text} isn't above 0")
+    return error
 
 
 def _strength(text: str) -> float:
