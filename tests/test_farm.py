@@ -22,9 +22,9 @@ from mcdenoise.frame import Frame
 OPENJD = os.environ.get("MCDENOISE_OPENJD") or shutil.which("openjd", path=Path(sys.executable).parent)
 
 
-def save(path: Path, value: float = 2.0) -> None:
+def save(path: Path, value: float = 2.0, *, size: int = 16) -> None:
     path.parent.mkdir(exist_ok=True)
-    exr.write_frame(path, Frame({"color": np.full((16, 16, 3), value, np.float32)}))
+    exr.write_frame(path, Frame({"color": np.full((size, size, 3), value, np.float32)}))
 
 
 @pytest.fixture
@@ -189,3 +189,29 @@ def test_real_slurm_does_every_chunk_and_a_bad_frame_fails_its_own_task_only(her
     ]  # fmt: skip
     logs = [path.read_text() for path in sorted(here.glob("mcdenoise-*.log"))]
     assert ["1 of 2 frames failed" in log for log in logs] == [False, True]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_real_slurm_does_every_frame_though_a_node_dies_in_the_middle(here: Path) -> None:
+    if reason := slurm.lacking():
+        pytest.skip(reason)
+    count = 24
+    for number in range(1, count + 1):
+        save(here / "in" / f"shot.{number:04}.exr", size=192)
+    (here / "clean").mkdir()
+    export("slurm", "in/shot.####.exr", f"--frames=1-{count}", "--chunk-size=12", "-o", "clean/out.####.exr")
+    with slurm.cluster(here / "slurm") as running:
+        command = ["sbatch", "--wait", "job/mcdenoise.sbatch"]
+        waiting = subprocess.Popen(command, env=running.environment, stdout=subprocess.DEVNULL)
+        slurm.wait(lambda: len(list(here.glob("clean/out.*.exr"))) >= 4, seconds=250)
+        running.kill_node("n2")
+        before = {path: path.stat().st_ino for path in here.glob("clean/out.*.exr")}
+        assert waiting.wait(timeout=300) == 0
+        said = (here / "slurm" / "slurmctld.log").read_text()
+    assert "due to failure of node n2" in said
+    assert len(before) < count
+    after = {path: path.stat().st_ino for path in here.glob("clean/out.*.exr")}
+    assert sorted(path.name for path in after) == [f"out.{number:04}.exr" for number in range(1, count + 1)]
+    assert before.items() <= after.items()
+    assert all(abs(exr.read_frame(path).color.mean() - 2) < 0.2 for path in after)
