@@ -20,6 +20,10 @@ from mcdenoise.frame import Frame
 
 # Beside this Python, where `make` installs it, unless it is said to be elsewhere.
 OPENJD = os.environ.get("MCDENOISE_OPENJD") or shutil.which("openjd", path=Path(sys.executable).parent)
+# A Python of its own that has opencue-pycue and opencue-rqd; where `make` installs it, unless said.
+OPENCUE = os.environ.get("MCDENOISE_OPENCUE") or shutil.which(
+    "python", path=Path(__file__).parent.parent / ".tools" / "opencue" / "bin"
+)
 
 
 def save(path: Path, value: float = 2.0, *, size: int = 16) -> None:
@@ -215,3 +219,22 @@ def test_real_slurm_does_every_frame_though_a_node_dies_in_the_middle(here: Path
     assert sorted(path.name for path in after) == [f"out.{number:04}.exr" for number in range(1, count + 1)]
     assert before.items() <= after.items()
     assert all(abs(exr.read_frame(path).color.mean() - 2) < 0.2 for path in after)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not OPENCUE, reason="no pycue and rqd: make .tools/opencue/installed")
+def test_real_pycue_and_rqd_run_a_frame_of_opencue_for_each_chunk(here: Path) -> None:
+    for number in range(1, 5):
+        save(here / "in" / f"shot.000{number}.exr")
+    (here / "in" / "shot.0003.exr").write_text("no picture")
+    (here / "clean").mkdir()
+    (here / "cue").mkdir()
+    export("opencue", "in/shot.####.exr", "--frames=1-4", "--chunk-size=2", "-o", "clean/out.####.exr")
+    stub = str(Path(__file__).with_name("cuebot.py"))
+    command = [str(OPENCUE), stub, "job/mcdenoise.xml", str(here / "cue")]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout) == {"0000-denoise": 0, "0001-denoise": 1}
+    assert [path.name for path in sorted((here / "clean").iterdir())] == [
+        "out.0001.exr", "out.0002.exr", "out.0004.exr",
+    ]  # fmt: skip
