@@ -46,7 +46,7 @@ class Cluster:
     def ask(self, *words: str) -> str:
         """One of Slurm's commands."""
         return subprocess.run(
-            words, env=self.environment, check=True, capture_output=True, text=True, timeout=200
+            words, env=self.environment, check=True, capture_output=True, text=True, timeout=280
         ).stdout
 
 
@@ -78,7 +78,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
 
 
 def _configuration(folder: Path) -> str:
-    control, one, two = (_free_port() for _ in range(3))
+    control, one, two = (free_port() for _ in range(3))
     host = socket.gethostname().partition(".")[0]
     node = f"NodeHostname={host} NodeAddr=127.0.0.1 CPUs=1"
     return f"""
@@ -134,7 +134,7 @@ def _parent(pid: int) -> int:
     return 0
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

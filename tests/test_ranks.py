@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import slurm
 import small
 import torch
 
@@ -116,3 +117,21 @@ def test_killed_rank_is_started_again_and_ends_with_the_same_weights(
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert rows(killed) == rows(whole) == [str(step) for step in range(1, STEPS + 1)]
     finish(start(*TRAIN, pairs, "-o", str(killed), *FLAGS))  # there is nothing left to do
+
+
+@pytest.mark.slow
+def test_two_nodes_of_a_real_slurm_train_the_same_weights(tmp_path: Path, noisy_frame: MakeFrame) -> None:
+    if reason := slurm.lacking():
+        pytest.skip(reason)
+    pairs = str(small.save_pairs(tmp_path / "pairs", noisy_frame))
+    here, there = tmp_path / "here.safetensors", tmp_path / "there.safetensors"
+    finish(start(*TRAIN, pairs, "-o", str(here), *FLAGS))
+    with slurm.cluster(tmp_path / "slurm") as running:
+        place = f"--rdzv-endpoint=127.0.0.1:{slurm.free_port()}"
+        running.ask(
+            "srun", "-N2", f"--export=ALL,PYTHONPATH={HERE.parent},OMP_NUM_THREADS=1", sys.executable,
+            "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", place,
+            *TRAIN, pairs, "-o", str(there), *FLAGS,
+        )  # fmt: skip
+    one, other = weights(here), weights(there)
+    assert all(torch.equal(one[name], other[name]) for name in one)
