@@ -24,7 +24,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constrain
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all check lint fast-tests llvm pairs validation train-standard card bench-quality bench-speed addon addon-full test-blender clean
+.PHONY: help demo test test-all check lint fast-tests llvm pairs validation train-standard card bench-quality bench-speed addon addon-full test-blender farms clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -36,7 +36,7 @@ demo: .venv/demo-installed ## install, denoise examples/frame.exr, make a before
 
 test: lint fast-tests ## install what tests need; format, lint, types, import rules, fast tests
 
-test-all: llvm lint ## everything in `make test`, and the slow and rendering tests
+test-all: llvm farms lint ## everything in `make test`, and the slow and rendering tests
 	$(BIN)/python -m pytest
 
 check: test ## the gate before a commit: the same as `make test`
@@ -94,6 +94,26 @@ llvm:
 	    || { apt-get update -qq && apt-get install -y -qq libllvm19; } >/dev/null 2>&1 \
 	    || echo "libllvm19: can't be installed; rendering tests use Mitsuba's slow variant"; \
 	fi
+
+# What farms' own tools make of our jobs: each in a Python of its own, since their pins exclude each other.
+FARM_TOOLS := deadline opencue
+FARM_PROGRAMS := slurmctld slurmd slurm-client munge nodejs tcl openssl
+
+farms: $(FARM_TOOLS:%=.tools/%/installed)
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! { command -v slurmctld \
+	    && command -v node && command -v tclsh; } >/dev/null; then \
+	  echo "installing $(FARM_PROGRAMS) for the tests of farms"; \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends $(FARM_PROGRAMS); } >/dev/null 2>&1 \
+	    || echo "they can't be installed; those tests are skipped"; \
+	fi
+
+.tools/deadline/installed: FARM_PACKAGES := "deadline==0.60.*"
+.tools/opencue/installed: FARM_PACKAGES := "opencue-pycue==1.37.*" "opencue-rqd==1.37.*" packaging
+$(FARM_TOOLS:%=.tools/%/installed):
+	@echo "installing $(@D) (once)"
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install -qq --disable-pip-version-check $(FARM_PACKAGES)
+	@touch $@
 
 build/addon/standard.onnx: $(MODEL) $(wildcard mcdenoise/networks/*.py mcdenoise/onnx/*.py) | .venv/dev-installed
 	@mkdir -p $(@D)

@@ -6,6 +6,7 @@ second run goes on after a dead scheduler.
 
 import functools
 import logging
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -35,6 +36,8 @@ def run(
     """
     distributed = _distributed()
     with _client(distributed, workers, address) as client:
+        if not address:
+            client.run(_ignore_interrupts)
         waiting = {
             client.submit(task, *given, pure=False, retries=TRIES): number
             for number, given in enumerate(arguments)
@@ -70,7 +73,9 @@ def _distributed() -> Any:
         raise UsageError(
             "--workers, --cluster: distributed isn't installed; pip install 'mcdenoise[cluster]'"
         ) from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what fails comes back, and is told once
+    for name in ("distributed", *logging.root.manager.loggerDict):  # Dask gave its own loggers each a level
+        if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what fails comes back, and is told once
     dask.config.set({"distributed.scheduler.allowed-failures": TRIES})
     return distributed
 
@@ -85,11 +90,18 @@ def _client(distributed: Any, workers: int, address: str) -> Any:
             n_workers=workers, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=None,
             host="127.0.0.1", silence_logs=logging.CRITICAL,
         )  # fmt: skip
-    except (OSError, RuntimeError, TimeoutError, ValueError) as error:
+    except (OSError, RuntimeError, TimeoutError, TypeError, ValueError) as error:
         why = f"--workers {workers}: can't be started: {_told(error.__cause__ or error)}; leave it out"
         if address:
             why = f"--cluster {address}: no scheduler answers there; start one with: dask scheduler"
+        if address.startswith("tls:"):
+            why += ", and give its certificates in Dask's settings distributed.comm.tls"
         raise UsageError(why) from error
+
+
+def _ignore_interrupts() -> None:
+    """In a worker: Ctrl-C reaches it too, but is for the process that started it, which ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _told(error: BaseException) -> str:

@@ -51,6 +51,9 @@ class Cut:
     guide_blindness: float = 0.25
     # Exposure is varied by up to so many stops up and down.
     stops: float = 2.0
+    # Which of so many equal parts of every batch is made: a rank's share.
+    part: int = 0
+    parts: int = 1
 
 
 def load(folder: Path, *, progress: Callable[[int, int], None] | None = None) -> tuple[list[View], list[str]]:
@@ -110,7 +113,11 @@ class Batches(Dataset[Batch]):
     def __getitem__(self, step: int) -> Batch:
         chance = np.random.default_rng([self._cut.seed, step])
         chosen = chance.integers(len(self._pairs), size=self._cut.batch)
-        items = [_item(self._pairs[index], self._cut, chance) for index in chosen]
+        # All are drawn, so that a share is the same whoever makes the others.
+        drawn = [(self._pairs[index], _drawn(self._pairs[index], self._cut, chance)) for index in chosen]
+        share = self._cut.batch // self._cut.parts
+        first = self._cut.part * share
+        items = [_item(pair, self._cut.crop, draw) for pair, draw in drawn[first : first + share]]
         return Batch(*(torch.cat(parts) for parts in zip(*items, strict=True)))
 
 
@@ -134,22 +141,52 @@ def _read(files: views.Files) -> View | str:
     return f"{files.paths[0]}: {'; '.join(faults)}" if faults else view
 
 
-def _item(pair: View, cut: Cut, chance: np.random.Generator) -> tuple[Tensor, ...]:
-    """The parts of a batch from one crop."""
+@dataclass(frozen=True)
+class _Draw:
+    """What chance decides of one item."""
+
+    chosen: list[int]
+    witnesses: list[int]
+    rest: list[int]
+    window: tuple[slice, slice]
+    hidden: set[str]
+    blind: tuple[slice, slice, bool] | None
+    turns: int
+    is_mirrored: bool
+    permutation: np.ndarray
+    basis: np.ndarray
+    stops: float
+
+
+def _drawn(pair: View, cut: Cut, chance: np.random.Generator) -> _Draw:
+    """Always in this order: another one would be another training."""
     chosen, witnesses, rest = _roles(pair, chance)
     y, x = (int(chance.integers(extent - cut.crop + 1)) for extent in pair.size)
-    window = (slice(y, y + cut.crop), slice(x, x + cut.crop))
+    return _Draw(
+        chosen=chosen, witnesses=witnesses, rest=rest,
+        window=(slice(y, y + cut.crop), slice(x, x + cut.crop)),
+        hidden=_hidden(cut, chance),
+        blind=_blind(cut, chance),
+        turns=int(chance.integers(4)), is_mirrored=bool(chance.integers(2)),
+        permutation=chance.permutation(3), basis=_basis(chance),
+        stops=float(chance.uniform(-cut.stops, cut.stops)),
+    )  # fmt: skip
+
+
+def _item(pair: View, crop: int, draw: _Draw) -> tuple[Tensor, ...]:
+    """The parts of a batch from one crop."""
+    chosen, witnesses, rest, window = draw.chosen, draw.witnesses, draw.rest, draw.window
     _prefetch(pair, chosen, witnesses + rest, window[0])
-    planes = {name: _mean(pair, chosen, name, window) for name in pair.renders[0]}
+    planes = {name: _mean(pair, chosen, name, window) for name in pair.renders[0] if name not in draw.hidden}
     planes["target"] = _mean(pair, rest, "color", window)
     planes["witness"] = _mean(pair, witnesses, "color", window) if witnesses else planes["target"] * np.nan
-    planes = _varied(_blinded(_without_some_guides(planes, cut, chance), cut, chance), chance)
+    planes = _varied(_blinded(planes, draw.blind), draw)
     # The exposure comes from the input alone: a factor that depended on the target would bias its mean. And
     # from the whole view, as a frame's does: a crop may be all window.
     whole = _mean(pair, chosen, "color", (slice(None), slice(None)))
-    scale = encoding.exposure(whole) * 2 ** chance.uniform(-cut.stops, cut.stops)
+    scale = encoding.exposure(whole) * 2**draw.stops
     colors = [encoding.expose(planes[name], scale) for name in ("color", "target", "witness")]
-    given = encoding.guides(planes, (cut.crop, cut.crop))
+    given = encoding.guides(planes, (crop, crop))
     noise = torch.full((1, 1, 1, 1), _samples(pair, chosen).sum() / _samples(pair, rest).sum())
     color, goal, witness = (encoding.tensor(plane) for plane in colors)
     return color, encoding.tensor(given), goal, noise, witness
@@ -194,37 +231,45 @@ def _samples(pair: View, chosen: Sequence[int]) -> np.ndarray:
     return np.maximum(np.array([pair.spps[i] for i in chosen], np.float32), 1)
 
 
-def _without_some_guides(planes: dict[str, Plane], cut: Cut, chance: np.random.Generator) -> dict[str, Plane]:
+def _hidden(cut: Cut, chance: np.random.Generator) -> set[str]:
+    """The guides that aren't shown."""
     hide_all, *hide = chance.uniform(size=1 + len(GUIDES)) < cut.guide_dropout
-    hidden = {name for name, is_hidden in zip(GUIDES, hide, strict=True) if is_hidden or hide_all}
-    return {name: plane for name, plane in planes.items() if name not in hidden}
+    return {name for name, is_hidden in zip(GUIDES, hide, strict=True) if is_hidden or hide_all}
 
 
-def _blinded(planes: dict[str, Plane], cut: Cut, chance: np.random.Generator) -> dict[str, Plane]:
-    """At times guides see nothing in a rectangle, as on mirrors, lamps and black things: all of it is what
-    its middle is, and half of the time black. So equal guides are no proof of a plain surface."""
+def _blind(cut: Cut, chance: np.random.Generator) -> tuple[slice, slice, bool] | None:
+    """A rectangle in which guides see nothing, and whether albedo is black there; at times."""
     if chance.uniform() >= cut.guide_blindness:
-        return planes
+        return None
     (top, bottom), (left, right) = (np.sort(chance.integers(cut.crop + 1, size=2)) for _ in range(2))
-    inside, black = (slice(top, bottom), slice(left, right)), chance.uniform() < 0.5
+    return slice(top, bottom), slice(left, right), bool(chance.uniform() < 0.5)
+
+
+def _blinded(planes: dict[str, Plane], blind: tuple[slice, slice, bool] | None) -> dict[str, Plane]:
+    """Guides that in a rectangle are what its middle is, or black, as on mirrors, lamps and black things: so
+    equal guides are no proof of a plain surface."""
+    if blind is None:
+        return planes
+    rows, columns, is_black = blind
     for name in GUIDES:
         if name in planes:
-            middle = planes[name][(top + bottom) // 2 % cut.crop, (left + right) // 2 % cut.crop]
-            planes[name][inside] = 0 if black and name == "albedo" else middle.copy()
+            height, width = planes[name].shape[:2]
+            middle = planes[name][
+                (rows.start + rows.stop) // 2 % height, (columns.start + columns.stop) // 2 % width
+            ]
+            planes[name][rows, columns] = 0 if is_black and name == "albedo" else middle.copy()
     return planes
 
 
-def _varied(planes: dict[str, Plane], chance: np.random.Generator) -> dict[str, Plane]:
+def _varied(planes: dict[str, Plane], draw: _Draw) -> dict[str, Plane]:
     """Turned and mirrored alike; colours permuted alike; normals in some basis, left- or right-handed."""
-    turns, mirrored = int(chance.integers(4)), bool(chance.integers(2))
-    permutation, basis = chance.permutation(3), _basis(chance)
     varied = {}
     for name, plane in planes.items():
-        plane = np.rot90(plane[:, ::-1] if mirrored else plane, turns)
+        plane = np.rot90(plane[:, ::-1] if draw.is_mirrored else plane, draw.turns)
         if name == "normal":
-            plane = plane @ basis
+            plane = plane @ draw.basis
         elif plane.shape[-1] == 3:
-            plane = plane[..., permutation]
+            plane = plane[..., draw.permutation]
         varied[name] = np.ascontiguousarray(plane)
     return varied
 

@@ -11,7 +11,7 @@ class TrainSettings:
     """All that decides what `train` makes of the pairs."""
 
     steps: int = setting(20_000, "how many batches to learn from", metavar="N")
-    batch: int = setting(8, "crops per step", metavar="N")
+    batch: int = setting(8, "crops per step, of all ranks together", metavar="N")
     crop: int = setting(128, "side of a crop in pixels, a multiple of 32", metavar="N")
     network: str = setting("kpn", "which network to train (see mcdenoise/networks)", metavar="NAME")
     init: str = setting(

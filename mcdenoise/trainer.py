@@ -1,15 +1,14 @@
 """Shards in, model out: the training loop, on one page."""
 
-import csv
 import itertools
 import logging
 import math
 import statistics
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mcdenoise import affinity, checkpoint, dataset, encoding, engine, files, losses, metrics, networks
+from mcdenoise import affinity, checkpoint, dataset, encoding, engine, losses, metrics, networks, ranks
 from mcdenoise.dataset import Batch
-from mcdenoise.errors import ModelError, TrainingError
-from mcdenoise.networks._contract import Denoising
+from mcdenoise.errors import ModelError, TrainingError, UsageError
+from mcdenoise.journal import Journal, Report
+from mcdenoise.networks._contract import Denoising, Output
+from mcdenoise.ranks import Ranks
 from mcdenoise.settings import TrainSettings
 from mcdenoise.views import View
 
 log = logging.getLogger(__name__)
+
+ALONE = Ranks()
 
 # Held-out pairs that a validation looks at, spread over all of them.
 VALIDATION_PAIRS = 24
@@ -34,24 +37,15 @@ NOISE_WEIGHT = 1.0
 STRAIN_WEIGHT = 0.05
 
 
-@dataclass(frozen=True)
-class Report:
-    """How training stands after a step; validation scores where there were some."""
-
-    step: int
-    loss: float
-    pairs_per_second: float
-    relmse: float | None = None
-    psnr: float | None = None
-
-
 @dataclass
 class State:
-    """What a training run is made of between two steps."""
+    """What a training run is made of between two steps; `in_full` is the network as all ranks train it."""
 
     network: Denoising
     averaged: Denoising
-    optimizer: torch.optim.AdamW
+    optimizer: torch.optim.Optimizer
+    in_full: Callable[[Tensor, Tensor], Output]
+    ranks: Ranks
     step: int = 0
     seconds: float = 0.0
 
@@ -61,32 +55,53 @@ def train(
 ) -> None:
     """Train on noisy pairs and write a model to `out`; goes on from `state_path(out)` where there is one.
 
+    Under torchrun all ranks learn together, each from its share of every batch; the first one reports,
+    validates and writes.
+
     Raises:
         UsageError: the loss isn't safe for noisy targets, or another setting is impossible.
         TrainingError: the pairs don't fit, or the loss is no longer a number, or rose and stays up.
         ModelError: a file can't be read or written.
     """
-    loss = losses.find(settings.loss, is_target_noisy=True)
-    device = engine.choose_device(settings.device)
+    losses.find(settings.loss, is_target_noisy=True)
+    device = ranks.own(engine.choose_device(settings.device))
     trained, held_out = dataset.split(pairs, settings.held_out)
     began_with = checkpoint.load_model(settings.init).card if settings.init else {}
-    state, watch = start(settings, state_path(out), device), Watch()
-    with Journal(run_folder(out), state.step) as journal:
-        for batch in _batches(trained, settings, state.step):
-            value, seconds = update(state, batch, loss, settings, device)
-            watch.look(state.step, value)
-            is_last = state.step == settings.steps
-            scores = (
-                validate(state.averaged, held_out, device)
-                if is_last or not state.step % settings.validate_every
-                else {}
-            )
-            now = Report(state.step, value, settings.batch / seconds, **scores)
-            journal.write(now, learning_rate(state.step - 1, settings))
-            report(now)
-            if is_last or not state.step % settings.save_every:
-                save(state, settings, state_path(out))
-    checkpoint.save_model(out, state.averaged, _card(settings, trained, held_out, state.seconds, began_with))
+    if ranks.mine().count > 1 and out.exists() and first_step(out) == settings.steps:
+        return  # one that failed at its end was started again, and maybe nobody else is there to join
+    with ranks.joined(device) as together:
+        state = start(settings, state_path(out), device, together)
+        steps = _learn(state, trained, settings, device)
+        if together.rank:
+            deque(steps, maxlen=0)
+            return
+        with Journal(run_folder(out), state.step) as journal:
+            for now in steps:
+                is_last = now.step == settings.steps
+                if is_last or not now.step % settings.validate_every:
+                    scores = validate(state.averaged, held_out, device)
+                    now = replace(now, relmse=scores.get("relmse"), psnr=scores.get("psnr"))
+                journal.write(now, learning_rate(now.step - 1, settings))
+                report(now)
+                if is_last or not now.step % settings.save_every:
+                    save(state, settings, state_path(out))
+        card = _card(settings, trained, held_out, state.seconds, began_with)
+        checkpoint.save_model(out, state.averaged, card)
+
+
+def _learn(
+    state: State, pairs: Sequence[View], settings: TrainSettings, device: torch.device
+) -> Iterator[Report]:
+    """Step by step to the last.
+
+    Raises:
+        TrainingError: the loss is no longer a number, or rose and stays up.
+    """
+    loss, watch = losses.find(settings.loss, is_target_noisy=True), Watch()
+    for batch in batches(pairs, settings, state):
+        value, seconds = update(state, batch, loss, settings, device)
+        watch.look(state.step, value)
+        yield Report(state.step, value, settings.batch / seconds)
 
 
 class Watch:
@@ -117,14 +132,17 @@ class Watch:
         self._losses.clear()
 
 
-def start(settings: TrainSettings, resume_from: Path, device: torch.device) -> State:
+def start(settings: TrainSettings, resume_from: Path, device: torch.device, together: Ranks = ALONE) -> State:
     """A fresh state, or the one in `resume_from` if there is such a file.
 
     Raises:
+        UsageError: a batch can't be shared equally by the ranks.
         TrainingError: that file is of a run with another network, seed or batch, or the model to start
             from is of another network.
         ModelError: there is no such model to start from.
     """
+    if settings.batch % together.count:
+        raise UsageError(f"train: --batch {settings.batch}: {together.count} ranks can't share it equally")
     torch.manual_seed(settings.seed)
     network = _on(device, networks.build(settings.network, {}))
     if settings.init and not resume_from.exists():
@@ -134,11 +152,12 @@ def start(settings: TrainSettings, resume_from: Path, device: torch.device) -> S
     optimizer = torch.optim.AdamW(
         network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
     )
-    state = State(network, averaged, optimizer)
     if settings.compile:
         network.hasten()
+    state = State(network, averaged, optimizer, ranks.in_full(network, together), together)
     if resume_from.exists():
         _restore(state, settings, resume_from)
+    together.agree(state.step)
     return state
 
 
@@ -164,7 +183,7 @@ def update(
         group["lr"] = learning_rate(state.step, settings)
     color, guides = batch.color.to(device), batch.guides.to(device)
     with engine.precision(device):
-        output = state.network.in_full(color, guides)
+        output = state.in_full(color, guides)
     estimate, target = output.estimate.float(), batch.target.to(device)
     ratio = batch.target_noise.to(device)
     known = _noise(color, guides) if output.noise is None else output.noise.detach()
@@ -176,9 +195,10 @@ def update(
         beside = beside + NOISE_WEIGHT * losses.of_noise(output.noise, color, target, ratio)
     if output.strain is not None:
         beside = beside + STRAIN_WEIGHT * output.strain
-    if not torch.isfinite(value):
+    everywhere = float(state.ranks.mean(value).item())
+    if not math.isfinite(everywhere):
         raise TrainingError(
-            f"step {state.step}: the loss is {value.item()}; lower --learning-rate and start again"
+            f"step {state.step}: the loss is {everywhere}; lower --learning-rate and start again"
         )
     state.optimizer.zero_grad(set_to_none=True)
     (value + beside).backward()
@@ -191,7 +211,7 @@ def update(
     _average(state, settings.ema)
     seconds = time.perf_counter() - begin
     state.seconds += seconds
-    return float(value.item()), seconds
+    return everywhere, seconds
 
 
 def _noise(color: Tensor, guides: Tensor) -> Tensor:
@@ -269,73 +289,19 @@ def first_step(out: Path) -> int:
     return int(_read_state(path)[1]["step"]) if path.exists() else 0
 
 
-class Journal:
-    """`log.csv`, and TensorBoard events where that is installed; a resumed run goes on after `step`."""
-
-    HEADER = ("step", "loss", "learning_rate", "pairs_per_second", "relmse", "psnr")
-
-    def __init__(self, folder: Path, step: int) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._forget_after(step, folder / "log.csv")
-            self._file = (folder / "log.csv").open("a", newline="", encoding="utf-8")
-        except OSError as error:
-            raise TrainingError(
-                f"{folder}: can't write there: {error.strerror}; choose another -o"
-            ) from error
-        self._csv = csv.writer(self._file)
-        self._board = _tensorboard(folder, step)
-
-    def __enter__(self) -> "Journal":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-        if self._board:
-            self._board.close()
-
-    def _forget_after(self, step: int, path: Path) -> None:
-        """What a killed run logged after its last checkpoint is done, and logged, again."""
-        rows: list[list[str]] = []
-        if path.exists():
-            with path.open(newline="", encoding="utf-8") as file:
-                rows = [row for row in csv.reader(file) if len(row) == len(self.HEADER) and row[0].isdigit()]
-        with files.whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([self.HEADER, *(row for row in rows if int(row[0]) <= step)])
-
-    def write(self, now: Report, rate: float) -> None:
-        """One row, flushed, so that a killed run keeps its history."""
-        values = {"loss": now.loss, "learning_rate": rate, "pairs_per_second": now.pairs_per_second,
-                  "relmse": now.relmse, "psnr": now.psnr}  # fmt: skip
-        self._csv.writerow(
-            [now.step, *("" if value is None else f"{value:.6g}" for value in values.values())]
-        )
-        self._file.flush()
-        if self._board:
-            for name, value in values.items():
-                if value is not None:
-                    self._board.add_scalar(name, value, now.step)
-
-
-def _tensorboard(folder: Path, step: int) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        log.info("no TensorBoard events: pip install 'mcdenoise[train]' for them")
-        return None
-    return SummaryWriter(folder, purge_step=step or None)
-
-
-def _batches(pairs: Sequence[View], settings: TrainSettings, step: int) -> Iterator[Batch]:
-    """The batches of the steps still to go, each cut while the one before it is learned from."""
-    cut = dataset.Cut(settings.crop, settings.batch, settings.seed)
-    source = dataset.batches(pairs, cut, first_step=step, workers=settings.workers)
+def batches(pairs: Sequence[View], settings: TrainSettings, state: State) -> Iterator[Batch]:
+    """This rank's share of the batches still to go, each cut while the one before it is learned from."""
+    cut = dataset.Cut(
+        settings.crop, settings.batch, settings.seed, part=state.ranks.rank, parts=state.ranks.count
+    )
+    steps_to_go = settings.steps - state.step
+    source = dataset.batches(pairs, cut, first_step=state.step, workers=settings.workers)
     if settings.workers:
-        yield from itertools.islice(source, settings.steps - step)
+        yield from itertools.islice(source, steps_to_go)
         return
     with ThreadPoolExecutor(1) as ahead:
         following = ahead.submit(next, source)
-        for left in range(settings.steps - step, 0, -1):
+        for left in range(steps_to_go, 0, -1):
             batch = following.result()
             if left > 1:
                 following = ahead.submit(next, source)

@@ -34,10 +34,19 @@ class Cluster:
         """In which sbatch finds it."""
         return {**os.environ, "SLURM_CONF": str(self.folder / "slurm.conf")}
 
+    def kill_node(self, name: str) -> None:
+        """As if its power failed: the node's daemon, then its steps' keepers, then what they run."""
+        self.processes[name].kill()
+        jobs = [pid for pid in _all_processes() if f"SLURMD_NODENAME={name}" in _environment(pid)]
+        keepers = {_parent(pid) for pid in jobs if _program(_parent(pid)) == "slurmstepd"}
+        for pid in [*keepers, *jobs]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     def ask(self, *words: str) -> str:
         """One of Slurm's commands."""
         return subprocess.run(
-            words, env=self.environment, check=True, capture_output=True, text=True, timeout=200
+            words, env=self.environment, check=True, capture_output=True, text=True, timeout=280
         ).stdout
 
 
@@ -53,11 +62,11 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         files = ("key-file", "socket", "pid-file", "log-file", "seed-file")
         munge = [f"--{name}={folder}/munge.{name.partition('-')[0]}" for name in files]
         _start(running, "munge", "munged", "--foreground", "--force", *munge)
-        _wait((folder / "munge.socket").exists)
+        wait((folder / "munge.socket").exists)
         _start(running, "controller", "slurmctld", "-D", "-i")
         for node in ("n1", "n2"):
             _start(running, node, "slurmd", "-D", "-N", node)
-        _wait(lambda: running.ask("sinfo", "-h", "-t", "idle", "-o", "%D").strip() == "2")
+        wait(lambda: running.ask("sinfo", "-h", "-t", "idle", "-o", "%D").strip() == "2")
         yield running
     finally:
         for process in reversed(running.processes.values()):
@@ -69,7 +78,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
 
 
 def _configuration(folder: Path) -> str:
-    control, one, two = (_free_port() for _ in range(3))
+    control, one, two = (free_port() for _ in range(3))
     host = socket.gethostname().partition(".")[0]
     node = f"NodeHostname={host} NodeAddr=127.0.0.1 CPUs=1"
     return f"""
@@ -103,7 +112,29 @@ def _start(running: Cluster, name: str, *words: str) -> None:
         )
 
 
-def _free_port() -> int:
+def _all_processes() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+
+
+def _environment(pid: int) -> list[str]:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/environ").read_text(errors="replace").split("\0")
+    return []
+
+
+def _program(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
+def _parent(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
+
+
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -117,7 +148,7 @@ def _below(process: int) -> list[int]:
     return [*children, *(deeper for child in children for deeper in _below(child))]
 
 
-def _wait(is_so: object, seconds: float = 60) -> None:
+def wait(is_so: object, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         with contextlib.suppress(subprocess.CalledProcessError):

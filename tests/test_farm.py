@@ -20,11 +20,15 @@ from mcdenoise.frame import Frame
 
 # Beside this Python, where `make` installs it, unless it is said to be elsewhere.
 OPENJD = os.environ.get("MCDENOISE_OPENJD") or shutil.which("openjd", path=Path(sys.executable).parent)
+# A Python of its own that has opencue-pycue and opencue-rqd; where `make` installs it, unless said.
+OPENCUE = os.environ.get("MCDENOISE_OPENCUE") or shutil.which(
+    "python", path=Path(__file__).parent.parent / ".tools" / "opencue" / "bin"
+)
 
 
-def save(path: Path, value: float = 2.0) -> None:
+def save(path: Path, value: float = 2.0, *, size: int = 16) -> None:
     path.parent.mkdir(exist_ok=True)
-    exr.write_frame(path, Frame({"color": np.full((16, 16, 3), value, np.float32)}))
+    exr.write_frame(path, Frame({"color": np.full((size, size, 3), value, np.float32)}))
 
 
 @pytest.fixture
@@ -189,3 +193,48 @@ def test_real_slurm_does_every_chunk_and_a_bad_frame_fails_its_own_task_only(her
     ]  # fmt: skip
     logs = [path.read_text() for path in sorted(here.glob("mcdenoise-*.log"))]
     assert ["1 of 2 frames failed" in log for log in logs] == [False, True]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_real_slurm_does_every_frame_though_a_node_dies_in_the_middle(here: Path) -> None:
+    if reason := slurm.lacking():
+        pytest.skip(reason)
+    count = 24
+    for number in range(1, count + 1):
+        save(here / "in" / f"shot.{number:04}.exr", size=192)
+    (here / "clean").mkdir()
+    export("slurm", "in/shot.####.exr", f"--frames=1-{count}", "--chunk-size=12", "-o", "clean/out.####.exr")
+    with slurm.cluster(here / "slurm") as running:
+        command = ["sbatch", "--wait", "job/mcdenoise.sbatch"]
+        waiting = subprocess.Popen(command, env=running.environment, stdout=subprocess.DEVNULL)
+        slurm.wait(lambda: len(list(here.glob("clean/out.*.exr"))) >= 4, seconds=250)
+        running.kill_node("n2")
+        before = {path: path.stat().st_ino for path in here.glob("clean/out.*.exr")}
+        assert waiting.wait(timeout=300) == 0
+        said = (here / "slurm" / "slurmctld.log").read_text()
+    assert "due to failure of node n2" in said
+    assert len(before) < count
+    after = {path: path.stat().st_ino for path in here.glob("clean/out.*.exr")}
+    assert sorted(path.name for path in after) == [f"out.{number:04}.exr" for number in range(1, count + 1)]
+    assert before.items() <= after.items()
+    assert all(abs(exr.read_frame(path).color.mean() - 2) < 0.2 for path in after)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not OPENCUE, reason="no pycue and rqd: make .tools/opencue/installed")
+def test_real_pycue_and_rqd_run_a_frame_of_opencue_for_each_chunk(here: Path) -> None:
+    for number in range(1, 5):
+        save(here / "in" / f"shot.000{number}.exr")
+    (here / "in" / "shot.0003.exr").write_text("no picture")
+    (here / "clean").mkdir()
+    (here / "cue").mkdir()
+    export("opencue", "in/shot.####.exr", "--frames=1-4", "--chunk-size=2", "-o", "clean/out.####.exr")
+    stub = str(Path(__file__).with_name("cuebot.py"))
+    command = [str(OPENCUE), stub, "job/mcdenoise.xml", str(here / "cue")]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout) == {"0000-denoise": 0, "0001-denoise": 1}
+    assert [path.name for path in sorted((here / "clean").iterdir())] == [
+        "out.0001.exr", "out.0002.exr", "out.0004.exr",
+    ]  # fmt: skip

@@ -10,11 +10,11 @@ import pytest
 import small
 import torch
 
-from mcdenoise import checkpoint, networks, trainer
+from mcdenoise import checkpoint, journal, networks, trainer
 from mcdenoise.engine import Denoiser
 from mcdenoise.errors import McdenoiseError, ModelError, TrainingError, UsageError
 from mcdenoise.frame import Frame
-from mcdenoise.trainer import Report
+from mcdenoise.journal import Report
 from mcdenoise.views import View
 
 MakeFrame = small.MakeFrame
@@ -24,7 +24,7 @@ MakeFrame = small.MakeFrame
 def _small_networks_and_no_board(monkeypatch: pytest.MonkeyPatch) -> None:
     """No TensorBoard, whose import takes longer than a training."""
     small.shrink_fresh_networks(monkeypatch)
-    monkeypatch.setattr(trainer, "_tensorboard", lambda *_: None)
+    monkeypatch.setattr(journal, "_tensorboard", lambda *_: None)
 
 
 @pytest.fixture
@@ -241,8 +241,8 @@ def test_black_pair_held_out_does_not_end_the_training(tmp_path: Path, pairs: li
 def test_tensorboard_gets_events(tmp_path: Path, pairs: list[View], monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tensorboard")
     monkeypatch.undo()
-    with trainer.Journal(tmp_path / "run", 0) as journal:
-        journal.write(Report(1, 0.5, 10.0), 1e-3)
+    with journal.Journal(tmp_path / "run", 0) as kept:
+        kept.write(Report(1, 0.5, 10.0), 1e-3)
     assert list((tmp_path / "run").glob("events.out.tfevents.*"))
 
 

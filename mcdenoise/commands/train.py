@@ -14,7 +14,7 @@ from mcdenoise.errors import UsageError
 from mcdenoise.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from mcdenoise.trainer import Report
+    from mcdenoise.journal import Report
     from mcdenoise.views import View
 
 HELP = "train a model on pairs of noisy frames (Noise2Noise)"
@@ -22,6 +22,7 @@ EXAMPLES = """examples:
   mcdenoise train pairs/ -o show.safetensors --steps 20000
   mcdenoise train pairs/ -o show.safetensors --config show.toml
   mcdenoise train pairs/ -o show.safetensors --network hybrid --init standard --steps 4000
+  torchrun --nproc-per-node 2 -m mcdenoise train pairs/ -o show.safetensors
   tensorboard --logdir show.run
 Run it again to go on where it was stopped: the state is kept in show.run/."""
 
@@ -45,20 +46,25 @@ def run(arguments: argparse.Namespace) -> int:
     if not out.absolute().parent.is_dir():
         raise UsageError(f"{out.parent}: no such folder; make it first")
 
-    from mcdenoise import losses, trainer
+    from mcdenoise import losses, ranks, trainer
 
     losses.find(settings.loss, is_target_noisy=True)  # before any work
     if out.exists() and not trainer.state_path(out).exists():
         raise UsageError(f"{out}: exists, and not from a run that could go on; give another -o or remove it")
-    pairs = _load(arguments.pairs, quiet=arguments.quiet)
+    talks = not ranks.mine().rank  # of several, the first
+    quiet = arguments.quiet or not talks
+    pairs, left_out = _load(arguments.pairs, quiet=quiet)
+    for line in left_out if talks else ():
+        complain(f"left out: {line}")
     first = trainer.first_step(out)
-    with tqdm(total=settings.steps, initial=first, unit="step", disable=arguments.quiet or None) as bar:
+    with tqdm(total=settings.steps, initial=first, unit="step", disable=quiet or None) as bar:
         trainer.train(settings, pairs, out, report=_reporter(bar))
-    say(f"{out}: trained on {len(pairs)} pairs; log in {trainer.run_folder(out)}")
+    if talks:
+        say(f"{out}: trained on {len(pairs)} pairs; log in {trainer.run_folder(out)}")
     return 0
 
 
-def _load(folder: Path, *, quiet: bool) -> "list[View]":
+def _load(folder: Path, *, quiet: bool) -> "tuple[list[View], list[str]]":
     from mcdenoise import dataset
 
     with tqdm(unit="pair", desc="reading pairs", leave=False, disable=quiet or None) as bar:
@@ -67,10 +73,7 @@ def _load(folder: Path, *, quiet: bool) -> "list[View]":
             bar.total = total
             bar.update(done - bar.n)
 
-        pairs, left_out = dataset.load(folder, progress=progress)
-    for line in left_out:
-        complain(f"left out: {line}")
-    return pairs
+        return dataset.load(folder, progress=progress)
 
 
 def _reporter(bar: "tqdm[Never]") -> "Callable[[Report], None]":

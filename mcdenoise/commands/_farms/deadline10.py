@@ -6,6 +6,7 @@ double quotes, no escapes.
 
 import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from mcdenoise.commands._farms import Shot, refuse_render
@@ -39,7 +40,7 @@ def then(_: Shot, folder: Path) -> str:
     return shlex.join(["deadlinecommand", str(folder / JOB), str(folder / PLUGIN)])
 
 
-def _lines(values: dict[str, object]) -> str:
+def _lines(values: Mapping[str, object]) -> str:
     return "".join(f"{name}={value}\n" for name, value in values.items())
 
 
