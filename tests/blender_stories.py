@@ -349,19 +349,22 @@ def both_eyes_are_denoised() -> None:
     render(scene)
     before = [eye(view) for view in ("left", "right")]
     assert "in 2 views" in denoise()
+    assert bpy.data.images["Render Result"].render_slots.active_index == 1
     after = [eye(view) for view in ("left", "right")]
+    for view, noisy in zip(("left", "right"), before, strict=True):
+        assert np.array_equal(eye(view, "Noisy Image.G"), noisy)
+        assert eye(view, "Denoising Albedo.G").any()
     for noisy, clean in zip(before, after, strict=True):
         assert 0.9 < clean.mean() / noisy.mean() < 1.1, (clean.mean(), noisy.mean())
         assert roughness(clean) < 0.5 * roughness(noisy)
     assert not np.array_equal(*after)
 
 
-def eye(view: str) -> np.ndarray:
+def eye(view: str, channel: str = "Combined.G") -> np.ndarray:
     saved = module("passes").save(bpy.context.scene, FOLDER / "eye.exr")
     parts = module("worker.exr_file").read(saved[view])
-    return next(
-        part.channels["ViewLayer.Combined.G"] for part in parts if "ViewLayer.Combined.G" in part.channels
-    )
+    name = f"ViewLayer.{channel}"
+    return next(part.channels[name] for part in parts if name in part.channels)
 
 
 def roughness(picture: np.ndarray) -> float:
