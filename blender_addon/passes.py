@@ -2,7 +2,6 @@
 """The render result's passes, out into a file and back into a render slot; settings stay as they are."""
 
 import contextlib
-import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -152,12 +151,15 @@ def into_image(path: Path, name: str) -> bpy.types.Image:
 
 def _passes(parts: list[exr_file.Part], views: Iterable[str]) -> dict[str, dict[str, str]]:
     """Of each layer, the letters of each pass."""
-    names = "|".join(map(re.escape, views))
     found: dict[str, dict[str, str]] = {}
     for channel in (channel for part in parts for channel in part.channels):
-        if match := re.fullmatch(rf"(?:(.+)\.)?([^.]+?)(?:\.(?:{names}))?\.([^.]+)", channel):
-            of_layer = found.setdefault(match[1] or "", {})
-            of_layer[match[2]] = "".join(sorted({*of_layer.get(match[2], ""), match[3]}, key=LETTERS.find))
+        group, _, letter = channel.rpartition(".")
+        for view in filter(None, views):
+            group = group.removesuffix(f".{view}")
+        layer, _, name = group.rpartition(".")
+        if name:
+            of_layer = found.setdefault(layer, {})
+            of_layer[name] = "".join(sorted({*of_layer.get(name, ""), letter}, key=LETTERS.find))
     return found
 
 
