@@ -26,6 +26,7 @@ from benchmarks import quality, validation
 from mcdenoise import checkpoint, engine, exr, metrics, networks, trainer
 from mcdenoise.dataset import load
 from mcdenoise.errors import McdenoiseError, TrainingError
+from mcdenoise.journal import Report
 from mcdenoise.networks._contract import Denoising
 from mcdenoise.settings import TrainSettings
 from mcdenoise.views import View
@@ -98,7 +99,7 @@ def curve(
 
     with tqdm(total=settings.steps, desc=out.stem, unit="step", leave=False) as bar:
 
-        def report(now: trainer.Report) -> None:
+        def report(now: Report) -> None:
             bar.update()
             if now.step % settings.save_every == 1 and now.step > 1:  # what was saved after the step before
                 network = _saved(trainer.state_path(out), settings.network)
