@@ -245,8 +245,8 @@ def settings_are_as_they_were() -> None:
 def compositor_gets_the_denoised() -> None:
     scene = room()
     compositor(scene)
-    if hasattr(scene.render.image_settings, "media_type"):  # before it is chosen there is none to give back
-        scene.render.image_settings.linear_colorspace_settings.name = "sRGB"
+    # Before one is chosen there is none to give back.
+    scene.render.image_settings.linear_colorspace_settings.name = "sRGB"
     render(scene)
     before = settings()
     noisy = passes()

@@ -78,7 +78,7 @@ def undo_goes_on() -> Iterator[float]:
     bpy.context.scene.cycles.samples = 3
     bpy.ops.ed.undo_push(message="samples")
     denoise()
-    yield from until(lambda: status().share > 0)
+    yield from until(child)
     with at_window():
         bpy.ops.ed.undo()
     assert bpy.context.scene.cycles.samples == 4
@@ -116,19 +116,25 @@ def ends(what: Callable[[], Any]) -> Iterator[float]:
     largest().type = "IMAGE_EDITOR"
     yield 1
     denoise()
-    yield from until(lambda: status().share > 0)
-    flow = sys.modules[f"{NAME}.flow"].Flow
-    child = flow.running._job.process_id
-    os.kill(child, 0)  # it is there
+    yield from until(child)
+    process = child()
+    os.kill(process, 0)  # it is there
     what()
     yield 2
-    assert not flow.running
+    assert not child()
     try:
-        os.kill(child, 0)
+        os.kill(process, 0)
     except ProcessLookupError:
         said("ended")
         return
-    raise AssertionError(f"{child} is there still")
+    raise AssertionError(f"{process} is there still")
+
+
+def child() -> int:
+    """Its process id; 0 if nothing runs."""
+    flow = sys.modules.get(f"{NAME}.flow")
+    running = flow and flow.Flow.running
+    return running._job.process_id if running and running._job else 0
 
 
 def said(what: str) -> None:
