@@ -45,7 +45,8 @@ def run(
         for future in distributed.as_completed(list(waiting)):
             number = waiting.pop(future)
             if future.status not in ("finished", "error"):
-                raise McdenoiseError(f"--cluster {address}: the scheduler is gone; run it again to go on")
+                asked = f"--cluster {address}" if address else f"--workers {workers}"
+                raise McdenoiseError(f"{asked}: the scheduler is gone; run it again to go on")
             yield number, _told(future.exception()) if future.status == "error" else future.result()
             future.release()
 
