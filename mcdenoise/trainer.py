@@ -17,7 +17,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mcdenoise import affinity, checkpoint, dataset, encoding, engine, files, losses, metrics, networks
+from mcdenoise import (
+    affinity,
+    checkpoint,
+    dataset,
+    encoding,
+    engine,
+    files,
+    finetuning,
+    losses,
+    metrics,
+    networks,
+)
 from mcdenoise.dataset import Batch
 from mcdenoise.errors import ModelError, TrainingError
 from mcdenoise.networks._contract import Denoising
@@ -68,9 +79,10 @@ def train(
     """
     loss = losses.find(settings.loss, is_target_noisy=True)
     device = engine.choose_device(settings.device)
-    trained, held_out = dataset.split(pairs, settings.held_out)
+    trained, held_out = dataset.split(pairs, settings.held_out, by_view=settings.patience > 0)
     began_with = checkpoint.load_model(settings.init).card if settings.init else {}
     state, watch = start(settings, state_path(out), device), Watch()
+    best = finetuning.Best(run_folder(out) / "best.safetensors", state.step)
     with Journal(run_folder(out), state.step) as journal:
         for batch in _batches(trained, settings, state.step):
             value, seconds = update(state, batch, loss, settings, device)
@@ -86,6 +98,12 @@ def train(
             report(now)
             if is_last or not state.step % settings.save_every:
                 save(state, settings, state_path(out))
+            if settings.patience and scores:
+                best.look(state.step, scores["relmse"], state.averaged)
+                if best.validations_since >= settings.patience:
+                    break
+    if settings.patience:
+        best.restore(state.averaged)
     checkpoint.save_model(out, state.averaged, _card(settings, trained, held_out, state.seconds, began_with))
 
 
