@@ -110,8 +110,8 @@ def tuned(
     checkpoint.save_model(tmp_path / "first.safetensors", small.network("kpn"), {})
 
     def run(*folders: Path, out: str = "show.safetensors") -> int:
-        words = ["--init", str(tmp_path / "first.safetensors"), "--steps", "2", "--batch", "1", "--crop", "32",
-                 "--device", "cpu", "--quiet", "-o", str(tmp_path / out)]  # fmt: skip
+        words = ["--init", str(tmp_path / "first.safetensors"), "--steps", "2", "--batch", "1",
+                 "--crop", "32", "--device", "cpu", "--quiet", "-o", str(tmp_path / out)]  # fmt: skip
         return main(["train", *map(str, folders), *words])
 
     small.shrink_fresh_networks(monkeypatch)
