@@ -58,14 +58,14 @@ def add_arguments(parser: argparse.ArgumentParser, settings: type) -> None:
             )
 
 
-def resolve(settings: type[S], arguments: argparse.Namespace) -> S:
-    """Defaults, then the file named by `--config`, then the flags given.
+def resolve(settings: type[S], arguments: argparse.Namespace, defaults: Mapping[str, Any] | None = None) -> S:
+    """Defaults (those given go first), then the file named by `--config`, then the flags given.
 
     Raises:
         UsageError: the file can't be read, holds an unknown key, or a value of the wrong type.
     """
     fields = {field.name: field for field in dataclasses.fields(settings)}  # type: ignore[arg-type]
-    values = _from_file(arguments.config, fields) if arguments.config else {}
+    values = dict(defaults or {}) | (_from_file(arguments.config, fields) if arguments.config else {})
     values.update({name: value for name, value in vars(arguments).items() if name in fields})
     return settings(**values)
 

@@ -7,7 +7,7 @@ the input together, one may be a witness, and all others the target.
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +56,11 @@ class Cut:
     parts: int = 1
 
 
-def load(folder: Path, *, progress: Callable[[int, int], None] | None = None) -> tuple[list[View], list[str]]:
-    """All views in shards below `folder`, or else all sound pairs of EXR files, read into memory.
+def load(
+    folder: Path, second: Path | None = None, *, progress: Callable[[int, int], None] | None = None
+) -> tuple[list[View], list[str]]:
+    """All views in shards below `folder`, or else all sound pairs of EXR files, read into memory; with a
+    second folder, pairs of files that have the same path in both.
 
     Also returns a line for each pair that can't be trained on.
 
@@ -65,9 +68,9 @@ def load(folder: Path, *, progress: Callable[[int, int], None] | None = None) ->
         TrainingError: there is no folder, no sound pair in it, or a damaged shard.
     """
     packed = sorted(folder.rglob(f"*{shards.SUFFIX}"))
-    if packed:
+    if packed and not second:
         return [view for path in packed for view in shards.read(path)], []
-    found = views.find(folder)
+    found = views.find(folder, second)
     sound: list[View] = []
     wrong: list[str] = []
     with ThreadPoolExecutor() as pool:
@@ -83,10 +86,14 @@ def load(folder: Path, *, progress: Callable[[int, int], None] | None = None) ->
     return sound, wrong
 
 
-def split(pairs: Sequence[View], share: float) -> tuple[list[View], list[View]]:
+def split(pairs: Sequence[View], share: float, *, by_view: bool = False) -> tuple[list[View], list[View]]:
     """Training and held-out pairs, disjoint by scene; of two scenes or more, a `share` above 0 holds out one
-    at least and leaves one at least."""
+    at least and leaves one at least. Views of a single scene are all trained on, or, `by_view`, split too."""
     scenes = sorted({pair.scene for pair in pairs})
+    if by_view and len(scenes) == 1:
+        named = [replace(pair, scene=pair.name) for pair in pairs]
+        trained, held_out = ({pair.name for pair in part} for part in split(named, share))
+        return [p for p in pairs if p.name in trained], [p for p in pairs if p.name in held_out]
     is_shared = len(scenes) > 1 and share > 0
     count = min(max(round(share * len(scenes)), 1), len(scenes) - 1) if is_shared else 0
     # Spread evenly over the names, so that each kind of scene is held out.

@@ -5,6 +5,15 @@ from dataclasses import dataclass
 from mcdenoise.config import setting
 from mcdenoise.errors import UsageError
 
+# What is usual where training starts from a model: small steps, held-out frames, the best of them kept.
+FINE_TUNING = {
+    "steps": 4000,
+    "learning_rate": 1e-4,
+    "held_out": 0.1,
+    "validate_every": 200,
+    "patience": 5,
+}
+
 
 @dataclass(frozen=True)
 class TrainSettings:
@@ -32,6 +41,9 @@ class TrainSettings:
     held_out: float = setting(
         0.05, "share of the scenes that is validated on and not trained on", metavar="X"
     )
+    patience: int = setting(
+        0, "stop after so many validations without a better one, and keep the best; 0: never", metavar="N"
+    )
     validate_every: int = setting(500, "steps between validations", metavar="N")
     save_every: int = setting(250, "steps between checkpoints", metavar="N")
     compile: bool = setting(
@@ -46,6 +58,8 @@ class TrainSettings:
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.validate_every, self.save_every) < 1:
             raise UsageError("train: --steps, --batch, --validate-every and --save-every must be at least 1")
+        if self.patience < 0:
+            raise UsageError(f"train: --patience {self.patience}: can't be negative")
         if self.workers < 0:
             raise UsageError(f"train: --workers {self.workers}: can't be negative")
         if self.crop < 32 or self.crop % 32:

@@ -16,7 +16,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mcdenoise import affinity, checkpoint, dataset, encoding, engine, losses, metrics, networks, ranks
+from mcdenoise import (
+    affinity,
+    checkpoint,
+    dataset,
+    encoding,
+    engine,
+    finetuning,
+    losses,
+    metrics,
+    networks,
+    ranks,
+)
 from mcdenoise.dataset import Batch
 from mcdenoise.errors import ModelError, TrainingError, UsageError
 from mcdenoise.journal import Journal, Report
@@ -65,8 +76,10 @@ def train(
     """
     losses.find(settings.loss, is_target_noisy=True)
     device = ranks.own(engine.choose_device(settings.device))
-    trained, held_out = dataset.split(pairs, settings.held_out)
+    trained, held_out = dataset.split(pairs, settings.held_out, by_view=settings.patience > 0)
     began_with = checkpoint.load_model(settings.init).card if settings.init else {}
+    if ranks.mine().count > 1 and settings.patience:
+        raise UsageError("train: several ranks can't stop early together; use --patience 0, or one process")
     if ranks.mine().count > 1 and out.exists() and first_step(out) == settings.steps:
         return  # one that failed at its end was started again, and maybe nobody else is there to join
     with ranks.joined(device) as together:
@@ -75,6 +88,7 @@ def train(
         if together.rank:
             deque(steps, maxlen=0)
             return
+        best = finetuning.Best(run_folder(out) / "best.safetensors", state.step)
         with Journal(run_folder(out), state.step) as journal:
             for now in steps:
                 is_last = now.step == settings.steps
@@ -85,6 +99,12 @@ def train(
                 report(now)
                 if is_last or not now.step % settings.save_every:
                     save(state, settings, state_path(out))
+                if settings.patience and now.relmse is not None:
+                    best.look(now.step, now.relmse, state.averaged)
+                    if best.validations_since >= settings.patience:
+                        break
+        if settings.patience:
+            best.restore(state.averaged)
         card = _card(settings, trained, held_out, state.seconds, began_with)
         checkpoint.save_model(out, state.averaged, card)
 

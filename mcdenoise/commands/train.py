@@ -11,7 +11,7 @@ from tqdm import tqdm
 from mcdenoise import config
 from mcdenoise.commands._terminal import complain, say
 from mcdenoise.errors import UsageError
-from mcdenoise.settings import TrainSettings
+from mcdenoise.settings import FINE_TUNING, TrainSettings
 
 if TYPE_CHECKING:
     from mcdenoise.journal import Report
@@ -23,13 +23,16 @@ EXAMPLES = """examples:
   mcdenoise train pairs/ -o show.safetensors --config show.toml
   mcdenoise train pairs/ -o show.safetensors --network hybrid --init standard --steps 4000
   torchrun --nproc-per-node 2 -m mcdenoise train pairs/ -o show.safetensors
+  mcdenoise train shot/ --init standard -o show.safetensors    fine-tune the shipped model on a show
+  mcdenoise train one/ other/ --init standard -o show.safetensors    a render of each frame in both folders
   tensorboard --logdir show.run
 Run it again to go on where it was stopped: the state is kept in show.run/."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `train`."""
-    parser.add_argument("pairs", type=Path, metavar="PAIRS/", help="folder of NAME.a.exr and NAME.b.exr")
+    parser.add_argument("pairs", type=Path, nargs="+", metavar="PAIRS/",
+                        help="folder of NAME.a.exr and NAME.b.exr, or two folders")  # fmt: skip
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="MODEL.safetensors", help="what to write"
     )
@@ -39,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, or go on training."""
+    if len(arguments.pairs) > 2:
+        raise UsageError("train: give one folder of pairs, or two folders with a render of each frame")
     settings = config.resolve(TrainSettings, arguments)
     out: Path = arguments.output
     if out.suffix != ".safetensors":
@@ -48,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     from mcdenoise import losses, ranks, trainer
 
+    if settings.init:
+        settings = config.resolve(TrainSettings, arguments, _fine_tuning(settings.init))
     losses.find(settings.loss, is_target_noisy=True)  # before any work
     if out.exists() and not trainer.state_path(out).exists():
         raise UsageError(f"{out}: exists, and not from a run that could go on; give another -o or remove it")
@@ -61,10 +68,22 @@ def run(arguments: argparse.Namespace) -> int:
         trainer.train(settings, pairs, out, report=_reporter(bar))
     if talks:
         say(f"{out}: trained on {len(pairs)} pairs; log in {trainer.run_folder(out)}")
+    if talks and settings.init:
+        from mcdenoise.commands import _show
+
+        say(_show.settle(out, settings, pairs))
     return 0
 
 
-def _load(folder: Path, *, quiet: bool) -> "tuple[list[View], list[str]]":
+def _fine_tuning(init: str) -> dict[str, object]:
+    """What is usual where training starts from this model, its own network first."""
+    from mcdenoise import checkpoint
+
+    network = checkpoint.load_model(init).network
+    return {**FINE_TUNING, "network": type(network).__module__.rsplit(".", 1)[-1]}
+
+
+def _load(folders: "list[Path]", *, quiet: bool) -> "tuple[list[View], list[str]]":
     from mcdenoise import dataset
 
     with tqdm(unit="pair", desc="reading pairs", leave=False, disable=quiet or None) as bar:
@@ -73,7 +92,7 @@ def _load(folder: Path, *, quiet: bool) -> "tuple[list[View], list[str]]":
             bar.total = total
             bar.update(done - bar.n)
 
-        return dataset.load(folder, progress=progress)
+        return dataset.load(*folders, progress=progress)
 
 
 def _reporter(bar: "tqdm[Never]") -> "Callable[[Report], None]":
