@@ -1,6 +1,6 @@
 """Writes the crops on which a fine-tuned model may not be worse: of made-up places, from our own renders.
 
-    mcdenoise render --procedural 8 --first-scene 900000 --views 1 --size 96x96 --spp 4 --extra-spp 512 \\
+    mcdenoise render --procedural 6 --first-scene 900000 --views 1 --size 96x96 --spp 4 --extra-spp 512 \\
         --filter box -o pairs/guard
     python -m benchmarks.guard pairs/guard
 
