@@ -19,8 +19,8 @@ from tqdm import tqdm
 from benchmarks import origin, page, peers, pictures, report, validation
 from benchmarks.report import Result, Scored
 from benchmarks.validation import Case
-from mcdenoise import ensemble, metrics
-from mcdenoise.errors import McdenoiseError, NoInputError
+from mcdenoise import ensemble, exr, halves, metrics
+from mcdenoise.errors import FrameError, McdenoiseError, NoInputError
 from mcdenoise.frame import Frame
 from mcdenoise.metrics import Image
 
@@ -64,16 +64,27 @@ def measure_all(
     """Measure each case, and write its pictures, one after the other; `ours` is among the denoisers."""
     for case in cases:
         frame = validation.mean_frame(case.pair)
-        halves = validation.reference_halves(case)
+        references = validation.reference_halves(case)
         images = {"noisy": frame.color, **{name: run(frame).color for name, run in denoisers.items()}}
+        images |= {f"{name} halves": from_halves(case, run) for name, run in denoisers.items()}
         images |= {f"OIDN {name}": run(frame) for name, run in peers.modes(frame).items()}
-        result = Result(case, {name: score(image, *halves) for name, image in images.items()})
+        result = Result(case, {name: score(image, *references) for name, image in images.items()})
         shown = {"noisy": "noisy", result.best_oidn: result.best_oidn, "ours": "ours"}
         strip = {label: images[name] for label, name in shown.items()}
-        reference = (halves[0] + halves[1]) / np.float32(2)
+        reference = (references[0] + references[1]) / np.float32(2)
         pictures.write(pictures_to / f"{case.name}.png", strip, reference=reference)
         page.save_pictures(pictures_to, case.name, images, reference=reference)
         yield result
+
+
+def from_halves(case: Case, denoise: Denoise) -> Image:
+    """What `mcdenoise --half` makes of the same samples; NaN where a denoiser broke them."""
+    noisy = exr.read_frame(case.pair.first), exr.read_frame(case.pair.second)
+    try:
+        merged, _ = halves.merge(noisy, (denoise(noisy[0]), denoise(noisy[1])))
+    except FrameError:
+        return np.full_like(noisy[0].color, np.nan)
+    return merged.color
 
 
 def score(image: Image, reference: Image, second_half: Image) -> Scored:

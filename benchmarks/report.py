@@ -22,7 +22,8 @@ class Scored:
 
 @dataclass(frozen=True)
 class Result:
-    """One frame, measured for each method: 'noisy', 'ours', maybe 'ours high', and 'OIDN ...'."""
+    """One frame, measured for each method: 'noisy', 'ours', maybe 'ours high' and each from two halves ('ours
+    halves', 'ours high halves'), and 'OIDN ...'."""
 
     case: Case
     methods: Mapping[str, Scored]
@@ -55,6 +56,8 @@ class Summary:
     to_noisy: float | None
     to_oidn: float | None
     high_to_oidn: float | None
+    halves_to_oidn: float | None
+    high_halves_to_oidn: float | None
     worst: str
     worst_to_oidn: float | None
     energy_off: float | None
@@ -86,7 +89,8 @@ def as_markdown(results: list[Result], remarks: list[str], where: Origin) -> str
             "# Quality\n",
             origin.as_markdown(where),
             "relMSE of ours over the peer's, geometric mean; below 1 ours is better. OIDN: its best of three",
-            "settings per frame. energy off: largest |mean of ours / mean of the reference - 1|.\n",
+            "settings per frame. halves: the same samples as two renders, by `--half`; all others get their",
+            "mean. energy off: largest |mean of ours / mean of the reference - 1|.\n",
             *_summary_table(summarize(results)),
             "",
             *_frame_table(results),
@@ -120,6 +124,8 @@ def _summary(group: str, results: list[Result]) -> Summary:
         to_noisy=_mean_ratio(r.ratio("noisy") for r in results),
         to_oidn=_mean_ratio(ratios.values()),
         high_to_oidn=_mean_ratio(r.ratio("OIDN", "ours high") for r in results),
+        halves_to_oidn=_mean_ratio(r.ratio("OIDN", "ours halves") for r in results),
+        high_halves_to_oidn=_mean_ratio(r.ratio("OIDN", "ours high halves") for r in results),
         worst=worst,
         worst_to_oidn=known.get(worst),
         energy_off=_finite(max(abs(r.methods["ours"].scores.energy - 1) for r in results)),
@@ -133,12 +139,13 @@ def _mean_ratio(ratios: Iterable[float | None]) -> float | None:
 
 
 def _summary_table(summaries: list[Summary]) -> list[str]:
-    columns = ["group", "frames", "ours / noisy", "ours / OIDN", "ours high / OIDN", "worst frame to OIDN",
-               "its ratio", "energy off"]  # fmt: skip
+    columns = ["group", "frames", "ours / noisy", "ours / OIDN", "ours high / OIDN", "ours halves / OIDN",
+               "ours high halves / OIDN", "worst frame to OIDN", "its ratio", "energy off"]  # fmt: skip
     rows = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for s in summaries:
         frames = f"{s.frames}" + (f" ({s.without_ratio} without a ratio)" if s.without_ratio else "")
-        ratios = [_ratio(value) for value in (s.to_noisy, s.to_oidn, s.high_to_oidn)]
+        known = s.to_noisy, s.to_oidn, s.high_to_oidn, s.halves_to_oidn, s.high_halves_to_oidn
+        ratios = [_ratio(value) for value in known]
         cells = [s.group, frames, *ratios, s.worst, _ratio(s.worst_to_oidn), _ratio(s.energy_off)]
         rows.append(f"| {' | '.join(cells)} |")
     return rows

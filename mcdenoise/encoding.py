@@ -143,7 +143,8 @@ def guides(
 
 def _number(plane: Plane, least: float, most: float, out: np.ndarray) -> None:
     """Values within bounds, 0 for what is no finite number, as planes."""
-    numbers = torch.from_numpy(np.ascontiguousarray(plane, np.float32)).nan_to_num(0, 0, 0).clamp_(least, most)
+    numbers = torch.from_numpy(np.ascontiguousarray(plane, np.float32)).nan_to_num(0, 0, 0)
+    numbers = numbers.clamp_(least, most)
     torch.from_numpy(out).copy_(numbers.permute(2, 0, 1))
 
 

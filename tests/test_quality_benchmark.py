@@ -128,11 +128,11 @@ def test_clean_picture_wins_over_noise_and_oidn_and_the_report_says_so(
     assert everything["to_oidn"] < 1
     assert everything["energy_off"] == pytest.approx(0.02, abs=0.01)
     assert set(told["frames"][0]["methods"]) == {
-        "noisy", "ours", "OIDN color only", "OIDN noisy guides", "OIDN clean guides",
+        "noisy", "ours", "ours halves", "OIDN color only", "OIDN noisy guides", "OIDN clean guides",
     }  # fmt: skip
     assert told["origin"]["revision"] != "unknown"
     text = (folder / "out" / "quality.md").read_text()
-    assert text.count("| ball.v000.4spp.box |") == 6  # five methods, and the worst of its groups
+    assert text.count("| ball.v000.4spp.box |") == 7  # six methods, and the worst of its groups
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -152,10 +152,12 @@ def test_page_shows_every_method_and_the_reference_in_pictures_that_are_there(
     frames = json.loads(re.search(r'type="application/json">(.*?)</script>', text, re.DOTALL)[1])  # type: ignore[index]
     assert [frame["name"] for frame in frames] == ["ball.v000.16spp.box", "ball.v000.4spp.box"]
     for frame in frames:
-        assert {"noisy", "ours", "ours high", "reference", frame["best_oidn"]} <= set(frame["pictures"])
+        assert {"noisy", "ours", "ours high", "ours halves", "reference", frame["best_oidn"]} <= set(
+            frame["pictures"]
+        )
         assert all(size_of(out / path) == SIZE[::-1] for path in frame["pictures"].values())
-        assert [len(row) for row in frame["rows"]] == [1 + len(frame["metrics"])] * 6
-    assert report.summarize(results)[0].high_to_oidn is not None
+        assert [len(row) for row in frame["rows"]] == [1 + len(frame["metrics"])] * 8
+    assert report.summarize(results)[0].high_halves_to_oidn is not None
 
 
 def test_best_setting_of_oidn_is_the_one_with_least_relmse(folder: Path) -> None:
