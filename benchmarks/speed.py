@@ -83,7 +83,8 @@ def _tiled(plane: Plane, height: int, width: int) -> Plane:
     return np.ascontiguousarray(np.pad(plane, [*pad, (0, 0)], mode="symmetric")[:height, :width])
 
 
-def _size(text: str) -> tuple[int, int]:
+def size(text: str) -> tuple[int, int]:
+    """Width and height of `1920x1080`."""
     width, height = (int(side) for side in text.split("x"))
     return width, height
 
@@ -103,10 +104,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--clocks", type=_clocks, default=list(CLOCKS), metavar="NAME,...",
                         help=f"(default: {','.join(CLOCKS)})")  # fmt: skip
     parser.add_argument("--device", default="cpu", help="of ours; OIDN runs on the CPU (default: cpu)")
-    parser.add_argument(
-        "--size", type=_size, default=(1920, 1080), metavar="WxH", help="(default: 1920x1080)"
-    )
-    parser.add_argument("--large", type=_size, default=(7680, 4320), metavar="WxH", help="(7680x4320)")
+    parser.add_argument("--size", type=size, default=(1920, 1080), metavar="WxH", help="(default: 1920x1080)")
+    parser.add_argument("--large", type=size, default=(7680, 4320), metavar="WxH", help="(7680x4320)")
     parser.add_argument("--frames", type=int, default=50, metavar="N", help="of a sequence (default: 50)")
     parser.add_argument("--onnx", type=Path, metavar="FILE.onnx", help="for blender: of `mcdenoise export`")
     parser.add_argument("--beside", type=Path, metavar="CHECKOUT", help="another revision, taking turns")
