@@ -13,6 +13,7 @@ import pyoidn
 from benchmarks import addon_speed, exr_speed, large_frame, peers, turns
 from benchmarks.turns import Work
 from mcdenoise import exr
+from mcdenoise.commands import _memory
 from mcdenoise.errors import UsageError
 from mcdenoise.frame import Frame, Plane
 
@@ -92,6 +93,7 @@ def sequence(given: Given) -> dict[str, Work]:
     for number in range(given.frames):
         shutil.copyfile(given.file, shots / f"shot.{number:04}.exr")
     denoiser = given.denoiser()
+    _memory.keep_for(*given.frame.size)  # as the command does
 
     def network() -> None:
         for _ in range(given.frames):

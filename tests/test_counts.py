@@ -74,6 +74,27 @@ def test_what_only_talks_imports_nothing_heavy(verb: str) -> None:
     assert not NEVER_IMPORTED[verb] & imported
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="what other systems do isn't ours to set")
+def test_memory_that_was_freed_is_used_again_without_new_pages() -> None:
+    assert pages_of_a_second_array(2**20) < 100 < 10_000 < pages_of_a_second_array(2**24)
+
+
+def pages_of_a_second_array(pixels: int) -> int:
+    """How often the system brought pages for 64 MiB that had been freed, in a command for such a frame."""
+    code = (
+        "import resource\n"
+        "from mcdenoise.commands import _memory\n"
+        f"_memory.keep_for(1, {pixels})\n"
+        "bytearray(2**26)\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "bytearray(2**26)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)\n"
+    )
+    return int(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    )
+
+
 def allocated(denoiser: Denoiser, frame: Frame) -> tuple[int, int]:
     """Peak bytes of numpy's arrays, and bytes of all tensors, while a frame is denoised."""
     tracemalloc.start()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mcdenoise import __version__
-from mcdenoise.commands import _halves, _pipeline, _terminal
+from mcdenoise.commands import _halves, _memory, _pipeline, _terminal
 from mcdenoise.commands._jobs import Job
 from mcdenoise.errors import ExrError, McdenoiseError, printable
 
@@ -108,6 +108,7 @@ def denoise(
     if read is None:
         return None
     start = time.perf_counter()
+    _memory.keep_for(*read.frame.size)
     estimate = None
     with _terminal.tile_bar(label, quiet=_shows_no_bar(arguments)) as advance:
         if read.half is None:

@@ -22,7 +22,7 @@ KINDS = (0, 0, 0, 1, 1, 1, 2, 3, 3, 3)
 LEAST = np.float32(-40.0)
 
 
-class _Teller(event.Listener):  # type: ignore[misc]
+class _Teller(event.Listener):
     """Says once that loops are being compiled; those that come out of the cache aren't."""
 
     told = False
