@@ -24,7 +24,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constrain
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all check lint fast-tests llvm pairs validation train-standard card bench-quality bench-speed addon addon-full test-blender farms clean
+.PHONY: help demo test test-all check lint fast-tests llvm pairs validation train-standard card bench bench-quality bench-speed addon addon-full test-blender farms clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -70,8 +70,11 @@ bench-quality: .venv/dev-installed ## scores of MODEL on VALIDATION=pairs/valida
 card: .venv/dev-installed ## write the card of MODEL from its file and the scores of the last bench-quality
 	$(BIN)/python -m benchmarks.card --model $(MODEL) --quality $(OUT)/quality/quality.md
 
-bench-speed: .venv/dev-installed ## seconds at 1920x1080 beside OIDN's; needs an idle machine
-	$(BIN)/python -m benchmarks.speed examples/frame.exr --model $(MODEL) --out $(OUT)/speed
+bench: .venv/dev-installed build/addon/standard.onnx ## all that `benchmarks.speed` knows, in one table (an hour); needs an idle machine
+	$(BIN)/python -m benchmarks.speed examples/frame.exr --model $(MODEL) --onnx build/addon/standard.onnx --out $(OUT)/bench
+
+bench-speed: .venv/dev-installed ## of that a frame and a process at 1920x1080 beside OIDN's (minutes)
+	$(BIN)/python -m benchmarks.speed examples/frame.exr --model $(MODEL) --clocks frame,process --out $(OUT)/speed
 
 addon: build/addon/lite/built ## build the Blender extension's zip, and have Blender's validator look at it
 

@@ -7,14 +7,13 @@
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 
-from benchmarks import large_frame
+from benchmarks import large_frame, turns
+from benchmarks.turns import PeerError, Used, Work
 
 ADDON = Path(__file__).parent.parent / "blender_addon"
 
@@ -25,34 +24,38 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("model", type=Path, help="of `mcdenoise export`")
     parser.add_argument("--size", default="1920x1080", metavar="WxH")
+    parser.add_argument("--rounds", type=int, default=1, metavar="N")
     given = parser.parse_args()
     width, height = map(int, given.size.split("x"))
     with tempfile.TemporaryDirectory() as folder:
         frame = Path(folder) / "in.exr"
         large_frame.made_up(frame, width, height)
-        rows = [row(engine, given.model.resolve(), frame) for engine in ("numpy", "onnxruntime")]
-    head = f"| {given.size} | peak, GiB | seconds | processor seconds |"
-    print("\n".join([head, "|---|---|---|---|", *rows]))
+        measured = turns.take_turns(given.size, contenders(given.model.resolve(), frame), given.rounds)
+    print(turns.as_markdown(measured))
     return 0
 
 
-def row(engine: str, model: Path, frame: Path) -> str:
-    """Of the table; the child is asked as Blender asks it."""
-    frames = [{"source": str(frame), "target": str(frame.with_stem(engine))}]
+def contenders(model: Path, frame: Path) -> dict[str, Work]:
+    """The engines, with a model of `mcdenoise export`."""
+    return {engine: partial(child, engine, model, frame) for engine in ("onnxruntime", "numpy")}
+
+
+def child(engine: str, model: Path, frame: Path) -> Used:
+    """The child, asked as Blender asks it; its result lies beside the frame.
+
+    Raises:
+        PeerError: it failed.
+    """
+    target = frame.with_stem(engine)
+    target.unlink(missing_ok=True)
+    frames = [{"source": str(frame), "target": str(target)}]
     request = {"do": "denoise", "engine": engine, "model": str(model), "frames": frames, "options": {}}
-    start = time.perf_counter()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "worker"], cwd=ADDON, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    used = turns.process(
+        [sys.executable, "-m", "worker"], given=json.dumps(request).encode() + b"\n", cwd=ADDON
     )
-    assert child.stdin
-    child.stdin.write(json.dumps(request).encode() + b"\n")
-    child.stdin.flush()
-    _, status, used = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - start
-    if status:
-        return f"| {engine} | failed | | |"
-    peak = used.ru_maxrss * 1024 / 2**30
-    return f"| {engine} | {peak:.2f} | {seconds:.1f} | {used.ru_utime + used.ru_stime:.1f} |"
+    if not target.exists():
+        raise PeerError(f"{engine}: wrote nothing; is it installed?")
+    return used
 
 
 if __name__ == "__main__":

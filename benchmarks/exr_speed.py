@@ -10,17 +10,16 @@ with 22 channels is made.
 
 import argparse
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import OpenEXR
 
+from benchmarks import turns
 from mcdenoise import exr
 
 
@@ -37,14 +36,17 @@ def main() -> int:
             made_up(Path(folder) / "part-per-layer.exr", several=True),
         ]
         for path in files:
-            print(as_markdown(path, measure(works(path, Path(folder) / "out.exr"), given.rounds)))
+            title = f"{path.name}, {path.stat().st_size / 2**20:.0f} MiB"
+            measured = turns.take_turns(title, works(path, Path(folder) / "out.exr"), given.rounds)
+            print(turns.as_markdown(measured))
     return 0
 
 
-def made_up(path: Path, *, several: bool) -> Path:
+def made_up(path: Path, *, several: bool, size: tuple[int, int] = (1080, 1920)) -> Path:
     """A frame with albedo, normal, depth and four lights, half and float, ZIP."""
     chance = np.random.default_rng(0)
-    smooth = np.linspace(0, 1, 1920, dtype=np.float32) * np.linspace(1, 2, 1080, dtype=np.float32)[:, None]
+    height, width = size
+    smooth = np.linspace(0, 1, width, dtype=np.float32) * np.linspace(1, 2, height, dtype=np.float32)[:, None]
     layers = {"": "RGB", "albedo": "RGB", "N": "XYZ", "depth": "Z", **{f"light_{i}": "RGB" for i in range(4)}}
     parts = []
     for layer, lasts in layers.items():
@@ -78,32 +80,11 @@ def works(path: Path, out: Path) -> dict[str, Callable[[], object]]:
     return found
 
 
-def measure(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each, turn by turn, after a round to warm up."""
-    taken: dict[str, list[float]] = {name: [] for name in works}
-    for number in range(rounds + 1):
-        for name, work in works.items():
-            start = time.perf_counter()
-            work()
-            if number:
-                taken[name].append(time.perf_counter() - start)
-    return taken
-
-
 def _with_new_color(path: Path, out: Path) -> None:
     picture = exr.read(path)
     layout = picture.layout()
     color = exr.frame(picture, layout).color
     exr.write(out, picture, exr.replaced({layout.planes["color"]: color / 2}, {}))
-
-
-def as_markdown(path: Path, taken: dict[str, list[float]]) -> str:
-    """Medians and spreads."""
-    title = f"{path.name}, {path.stat().st_size / 2**20:.0f} MiB"
-    rows = [
-        f"| {name} | {statistics.median(s):.3f} | {min(s):.3f} .. {max(s):.3f} |" for name, s in taken.items()
-    ]
-    return "\n".join([f"| {title} | seconds, median | spread |", "|---|---|---|", *rows, ""])
 
 
 if __name__ == "__main__":

@@ -8,15 +8,17 @@ others pass as they are: each tile takes the same memory, so the peak is the sam
 """
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import OpenEXR
+
+from benchmarks import turns
+from benchmarks.turns import Work
 
 SPARING = """
 import sys
@@ -42,15 +44,22 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         frame, out = Path(folder) / "in.exr", Path(folder) / "out.exr"
         made_up(frame, width, height)
-        code = f"import pathlib; from mcdenoise import exr; exr.read_frame(pathlib.Path({str(frame)!r}))"
-        denoising = [str(frame), "-o", str(out), "--model", given.model, "--quiet"]
-        start = ["-m", "mcdenoise"] if given.tiles is None else ["-c", SPARING.format(tiles=given.tiles)]
-        denoising = [*start, *denoising]
-        works = {"reading": ["-c", code], "denoising": denoising}
-        rows = [row(name, *measured([sys.executable, *command])) for name, command in works.items()]
-    pixels = f"{given.size}, {width * height * 22 / 2**30:.2f} GiB of pixels"
-    print("\n".join([f"| {pixels} | peak, GiB | seconds |", "|---|---|---|", *rows]))
+        commands = works(frame, [frame, "-o", out, "--model", given.model, "--quiet", "--force"], given.tiles)
+        measured = turns.take_turns(given.size, commands, 1)
+    print(f"{width * height * 22 / 2**30:.2f} GiB of pixels\n\n{turns.as_markdown(measured)}")
     return 0
+
+
+def works(frame: Path, words: Sequence[object], tiles: int | None = None) -> dict[str, Work]:
+    """`mcdenoise` with these words, its network on so many tiles only, and a process that reads the frame and
+    does nothing else."""
+    start = ["-m", "mcdenoise"] if tiles is None else ["-c", SPARING.format(tiles=tiles)]
+    code = f"import pathlib; from mcdenoise import exr; exr.read_frame(pathlib.Path({str(frame)!r}))"
+    commands: dict[str, Sequence[object]] = {
+        "denoising": [*start, *words],
+        "reading": ["-c", code],
+    }
+    return {name: partial(turns.process, [sys.executable, *rest]) for name, rest in commands.items()}
 
 
 def made_up(path: Path, width: int, height: int) -> None:
@@ -66,22 +75,6 @@ def made_up(path: Path, width: int, height: int) -> None:
     }
     header = {"type": OpenEXR.scanlineimage, "compression": OpenEXR.ZIP_COMPRESSION}
     OpenEXR.File(header, {**channels, "depth.Z": ramp}).write(str(path))
-
-
-def measured(command: list[str]) -> tuple[float, float]:
-    """Peak memory in GiB and seconds of a process that must succeed."""
-    start = time.perf_counter()
-    child = subprocess.Popen(command)  # noqa: S603 - ours
-    _, status, used = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise subprocess.CalledProcessError(child.returncode, command)
-    return used.ru_maxrss / 2**20, time.perf_counter() - start
-
-
-def row(name: str, peak: float, seconds: float) -> str:
-    """Of the table."""
-    return f"| {name} | {peak:.2f} | {seconds:.1f} |"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from functools import cache, partial
 import numpy as np
 import pyoidn
 
-from mcdenoise.errors import McdenoiseError
+from benchmarks.turns import PeerError
 from mcdenoise.frame import Frame
 from mcdenoise.metrics import Image
 
@@ -18,10 +18,6 @@ QUALITIES = {
     "balanced": pyoidn.OIDN_QUALITY_BALANCED,
     "fast": pyoidn.OIDN_QUALITY_FAST,
 }
-
-
-class PeerError(McdenoiseError):
-    """OIDN refused its input or its settings."""
 
 
 def color_only(frame: Frame, *, quality: str = "high") -> Image:

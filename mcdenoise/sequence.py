@@ -1,17 +1,19 @@
-"""Sequences: which frames there are of `shot.####.exr`, and the names of what comes out."""
+"""Sequences: which frames there are of `shot.####.exr`, and the names of what comes out.
+
+fileseq brings a parser that takes longer to import than the rest of `--help`: it is imported on first use.
+"""
 
 import functools
 import itertools
 import re
 from collections.abc import Iterable
 from pathlib import Path
-
-from fileseq.constants import PAD_STYLE_HASH1 as HASH
-from fileseq.exceptions import FileSeqException
-from fileseq.filesequence import FileSequence
-from fileseq.frameset import FrameSet
+from typing import TYPE_CHECKING
 
 from mcdenoise.errors import NoInputError, UsageError
+
+if TYPE_CHECKING:
+    from fileseq.filesequence import FileSequence
 
 # A frame number is set off by a dot or an underscore: `shot.0001`, `shot_0001`, `shot.-005`. The fileseq
 # library also takes the digits of `render_v003` and `frame2` for one, which would tear those names apart.
@@ -43,6 +45,8 @@ def frames(text: str) -> list[int]:
     Raises:
         UsageError: it can't be read, or has a `:`, which is a step to some and a stagger to others.
     """
+    from fileseq.frameset import FrameSet
+
     if ":" in text:
         raise UsageError(
             f"--frames {text}: ':' is a step in OpenJD and in OpenCue and Fileseq a stagger, which takes "
@@ -63,6 +67,10 @@ def on_disk(pattern: str | Path) -> list[int]:
     Raises:
         NoInputError: there is none.
     """
+    from fileseq.constants import PAD_STYLE_HASH1 as HASH
+    from fileseq.exceptions import FileSeqException
+    from fileseq.filesequence import FileSequence
+
     try:
         found = FileSequence.findSequenceOnDisk(
             str(pattern), strictPadding=True, pad_style=HASH, allow_subframes=False
@@ -74,6 +82,8 @@ def on_disk(pattern: str | Path) -> list[int]:
 
 def ranged(numbers: Iterable[int]) -> str:
     """Numbers as people write them: `1-3,5,9-13x2`."""
+    from fileseq.frameset import FrameSet
+
     return str(FrameSet.framesToFrameRange(sorted(set(numbers))))
 
 
@@ -87,11 +97,14 @@ def gaps(numbers: Iterable[int]) -> str:
 
 
 @functools.cache  # asked for each of ten thousand frames
-def _parsed(path: str | Path) -> FileSequence | None:
+def _parsed(path: str | Path) -> "FileSequence | None":
     """The name as a pattern, or None; digits that stand where a number could are no pattern.
 
     One digit for each #, as Nuke and Blender count them; the library's own default is four.
     """
+    from fileseq.constants import PAD_STYLE_HASH1 as HASH
+    from fileseq.filesequence import FileSequence
+
     try:
         parsed = FileSequence(str(path), pad_style=HASH, allow_subframes=False)
     except ValueError:

@@ -1,6 +1,9 @@
 """What every network promises (`networks/_contract.py`), and what each promises besides; random weights."""
 
 import contextlib
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -366,3 +369,22 @@ def test_clean_pixels_stay_as_they_are_from_the_first_step_even_where_no_guide_t
             if isinstance(layer, torch.nn.Conv2d) and layer.out_channels == 4 * 42 + 77:
                 layer.bias[-4:] = -50.0
         torch.testing.assert_close(network(color, guides), color, rtol=0.2, atol=0.01)
+
+
+def test_compiling_is_told_once_and_not_where_the_cache_has_it(tmp_path: Path) -> None:
+    code = (
+        "import logging, numpy as np\n"
+        "logging.basicConfig(level=logging.INFO, format='%(message)s')\n"
+        "from mcdenoise.networks import _swift_loops\n"
+        "plane = np.ones((2, 2), np.float32)\n"
+        "_swift_loops.brightest(np.ones((3, 2, 2), np.float32), plane)\n"
+        "_swift_loops.dimmed(np.ones((3, 2, 2), np.float32), plane)\n"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+        )
+        for _ in range(2)
+    ]
+    assert [run.stderr.count("compiling the filters, once") for run in told] == [1, 0]

@@ -14,7 +14,7 @@ from mcdenoise import exr, views
 from mcdenoise.__main__ import main
 from mcdenoise.errors import ExrError, SceneError
 from mcdenoise.frame import Frame
-from renderers import command, pairs
+from renderers import pairs, rendering
 from renderers.backends import _variant, mitsuba
 from renderers.backends._contract import Shot, scene_name
 from renderers.pairs import Job
@@ -381,10 +381,10 @@ def test_missing_scene_is_one_line_and_its_own_exit_code(
 
 
 def test_failures_of_several_kinds_exit_with_one() -> None:
-    tally = command.Tally()
+    tally = rendering.Tally()
     assert tally.exit_code == 0
     tally.fail(SceneError("broken"), views=2)
-    tally.fail(command.NoInputError("gone"), views=1)
+    tally.fail(rendering.NoInputError("gone"), views=1)
     assert (tally.exit_code, tally.failed) == (1, 3)
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcdenoise.sequence import denoised_path
@@ -32,6 +32,7 @@ def test_denoised_name_is_never_the_frames_own(name: str) -> None:
     assert denoised_path(Path(f"{name}.exr")) != Path(f"{name}.exr")
 
 
+@settings(deadline=None)  # the first of all imports fileseq
 @given(st.sets(st.integers(0, 99999), min_size=2, max_size=5), st.sampled_from("._"))
 def test_frames_of_a_sequence_get_different_names(numbers: set[int], mark: str) -> None:
     assert len({denoised_path(Path(f"shot{mark}{number:04}.exr")) for number in numbers}) == len(numbers)

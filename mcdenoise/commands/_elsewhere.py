@@ -14,7 +14,6 @@ from mcdenoise.commands import _jobs, _stages
 from mcdenoise.commands._jobs import Job
 from mcdenoise.commands._stages import Written
 from mcdenoise.errors import McdenoiseError, UsageError
-from mcdenoise.frame import PLANES
 
 if TYPE_CHECKING:
     from mcdenoise.engine import Denoiser
@@ -57,6 +56,8 @@ def run(
 
 def _sent_along(arguments: argparse.Namespace) -> argparse.Namespace:
     """The flags as they mean the same anywhere; a worker prints nothing."""
+    from mcdenoise.frame import PLANES
+
     files = {name: getattr(arguments, name) for name in ("model", *PLANES) if getattr(arguments, name)}
     found = {name: _jobs.found_anywhere(value) for name, value in files.items()}
     return argparse.Namespace(**{**vars(arguments), **found, "quiet": True})

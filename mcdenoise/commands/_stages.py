@@ -8,15 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mcdenoise import __version__
-from mcdenoise.commands import _halves, _pipeline, _terminal
+from mcdenoise.commands import _halves, _memory, _pipeline, _terminal
 from mcdenoise.commands._jobs import Job
-from mcdenoise.ensemble import QUALITIES
 from mcdenoise.errors import ExrError, McdenoiseError, printable
-from mcdenoise.frame import PLANES, Frame
 
 if TYPE_CHECKING:
     from mcdenoise.engine import Denoiser
-    from mcdenoise.frame import Attribute
+    from mcdenoise.frame import Attribute, Frame
     from mcdenoise.halves import Estimate
     from mcdenoise.selection import Selection, Wanted
 
@@ -28,10 +26,10 @@ class Read:
     """A frame in memory, with what is taken of it, notes on its guides, and its other half if it has one."""
 
     chosen: "Selection"
-    frame: Frame
+    frame: "Frame"
     notes: Mapping[str, str]
     seconds: float
-    half: Frame | None = None
+    half: "Frame | None" = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Worked:
     """A denoised frame, with what its header will say."""
 
     read: Read
-    clean: Frame
+    clean: "Frame"
     made_by: "Mapping[str, Attribute]"
     seconds: float
     estimate: "Estimate | None" = None
@@ -95,6 +93,7 @@ def load(arguments: argparse.Namespace) -> "Denoiser":
         UsageError: there is no such device.
     """
     from mcdenoise.engine import Denoiser
+    from mcdenoise.ensemble import QUALITIES
 
     looks = QUALITIES[arguments.quality]
     return Denoiser(arguments.model, device=arguments.device, tile=arguments.tile, looks=looks)
@@ -109,6 +108,7 @@ def denoise(
     if read is None:
         return None
     start = time.perf_counter()
+    _memory.keep_for(*read.frame.size)
     estimate = None
     with _terminal.tile_bar(label, quiet=_shows_no_bar(arguments)) as advance:
         if read.half is None:
@@ -130,7 +130,7 @@ def denoise(
     return Worked(kept, _without_guides(clean), made_by, seconds, estimate)
 
 
-def _without_guides(frame: Frame) -> Frame:
+def _without_guides(frame: "Frame") -> "Frame":
     """Their memory is free while the frame is written."""
     return replace(frame, planes={"color": frame.color})
 
@@ -178,6 +178,7 @@ def explained(job: Job, error: BaseException) -> McdenoiseError:
 
 
 def _wanted(arguments: argparse.Namespace) -> "Wanted":
+    from mcdenoise.frame import PLANES
     from mcdenoise.selection import Wanted
 
     planes = {plane: getattr(arguments, plane) for plane in PLANES if getattr(arguments, plane)}
@@ -188,7 +189,7 @@ def _shows_no_bar(arguments: argparse.Namespace) -> bool:
     return bool(arguments.quiet or arguments.progress_format != "auto")
 
 
-def _summary(job: Job, chosen: "Selection", noisy: Frame, notes: Mapping[str, str], seconds: float) -> str:
+def _summary(job: Job, chosen: "Selection", noisy: "Frame", notes: Mapping[str, str], seconds: float) -> str:
     """One line: what was written, from which layers, in what time, and what isn't as one might expect."""
     from mcdenoise import conventions, selection
 

@@ -10,6 +10,8 @@ from tqdm import tqdm
 from mcdenoise.errors import McdenoiseError, telling
 
 log = logging.getLogger(__name__)
+# Who tells that numba compiles.
+COMPILING = "mcdenoise.networks._loops"
 
 
 def say(text: str) -> None:
@@ -33,8 +35,12 @@ def report(error: McdenoiseError) -> None:
 @contextmanager
 def tile_bar(label: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """A bar that is told (done, total); shown on a terminal only, gone when it is over."""
+    from tqdm.contrib.logging import logging_redirect_tqdm  # brings asyncio, which --help can do without
+
     hidden = quiet or not sys.stderr.isatty()
-    with tqdm(desc=label, unit="tile", leave=False, disable=hidden) as bar:
+    if not hidden:  # who waits is told what for
+        logging.getLogger(COMPILING).setLevel(logging.INFO)
+    with logging_redirect_tqdm(), tqdm(desc=label, unit="tile", leave=False, disable=hidden) as bar:
 
         def advance(done: int, total: int) -> None:
             bar.total = total

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 from mcdenoise.commands import _elsewhere, _jobs, _pipeline, _progress, _stages, _terminal
 from mcdenoise.commands._jobs import Job
 from mcdenoise.commands._report import Outcome, Report
-from mcdenoise.ensemble import QUALITIES
 from mcdenoise.errors import McdenoiseError, UsageError, printable
-from mcdenoise.frame import PLANES
 
 if TYPE_CHECKING:
     from mcdenoise.engine import Denoiser
@@ -39,6 +37,9 @@ stopped by a signal.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of this verb."""
+    from mcdenoise.ensemble import QUALITIES
+    from mcdenoise.frame import PLANES
+
     parser.add_argument("frames", nargs="+", type=Path, metavar="FRAME.exr",
                         help="frames to denoise; shot.####.exr (or %%04d, $F4) for a sequence")  # fmt: skip
     parser.add_argument(

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mcdenoise import exr, metrics
 from mcdenoise.commands import _terminal
 from mcdenoise.errors import FrameError, McdenoiseError
-from mcdenoise.metrics import Image, Scores
+
+if TYPE_CHECKING:
+    from mcdenoise.metrics import Image, Scores
 
 HELP = "measure pictures against a reference: relMSE, SMAPE, PSNR, SSIM, energy"
 EXAMPLES = """\
@@ -47,6 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure each file; one bad file doesn't stop the rest, and its error's code is returned."""
+    from mcdenoise import exr, metrics
+
     reference = exr.read_frame(arguments.reference).color
     second_half = _second_half(arguments, reference)
     scores: dict[str, Scores] = {}
@@ -65,11 +69,13 @@ def run(arguments: argparse.Namespace) -> int:
     return exit_code
 
 
-def _second_half(arguments: argparse.Namespace, reference: Image) -> Image | None:
+def _second_half(arguments: argparse.Namespace, reference: "Image") -> "Image | None":
     return _color_of_size(arguments.reference2, reference) if arguments.reference2 else None
 
 
-def _color_of_size(path: Path, reference: Image) -> Image:
+def _color_of_size(path: Path, reference: "Image") -> "Image":
+    from mcdenoise import exr
+
     color = exr.read_frame(path).color
     if color.shape != reference.shape:
         sizes = f"{color.shape[1]}x{color.shape[0]}, the reference {reference.shape[1]}x{reference.shape[0]}"
@@ -77,7 +83,7 @@ def _color_of_size(path: Path, reference: Image) -> Image:
     return color
 
 
-def _as_table(scores: Mapping[str, Scores]) -> str:
+def _as_table(scores: "Mapping[str, Scores]") -> str:
     rows = [["", *(name.removeprefix("energy_") for name in COLUMNS)]]
     for path, score in scores.items():
         rows.append([path, *(COLUMNS[name].format(value) for name, value in asdict(score).items())])
@@ -92,7 +98,7 @@ def _line(row: list[str], widths: list[int]) -> str:
     return "  ".join(cells).rstrip()
 
 
-def _as_json(arguments: argparse.Namespace, scores: Mapping[str, Scores]) -> str:
+def _as_json(arguments: argparse.Namespace, scores: "Mapping[str, Scores]") -> str:
     references = [str(path) for path in (arguments.reference, arguments.reference2) if path]
     files = {path: score.for_json() for path, score in scores.items()}
     return json.dumps({"references": references, "files": files}, indent=2, allow_nan=False)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from mcdenoise.commands import _terminal
 from mcdenoise.errors import FrameError, McdenoiseError, printable
-from mcdenoise.frame import PLANES
 
 if TYPE_CHECKING:
     from mcdenoise.exr import Part, Picture
@@ -146,6 +145,8 @@ def _in_order(names: Iterable[str]) -> list[str]:
 def _taken_rows(description: Description) -> list[tuple[str, str]]:
     if problem := description.get("problem"):
         return [("nothing", problem)]
+    from mcdenoise.frame import PLANES
+
     several = len(description["parts"]) > 1
     planes = description["planes"]
     taken = [*planes.items(), *((name, None) for name in PLANES if name not in planes)]

@@ -6,16 +6,38 @@ to one array, which is what LLVM can vectorise. Pictures are padded: c h+2m w+2m
 """
 
 import inspect
+import logging
 from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
 from numba import njit, prange
+from numba.core import event
+
+log = logging.getLogger(__name__)
 
 # Which strength counts for which feature: albedo, normal, nearness, tone.
 KINDS = (0, 0, 0, 1, 1, 1, 2, 3, 3, 3)
 # Below e to this, a weight is nothing.
 LEAST = np.float32(-40.0)
+
+
+class _Teller(event.Listener):
+    """Says once that loops are being compiled; those that come out of the cache aren't."""
+
+    told = False
+
+    def on_start(self, event: Any) -> None:
+        """A function is about to be compiled."""
+        if not self.told and event.data["dispatcher"].py_func.__module__.startswith(__package__):
+            self.told = True
+            log.info("compiling the filters, once after an installation or an update: a minute, perhaps two")
+
+    def on_end(self, event: Any) -> None:
+        """It was."""
+
+
+event.register("numba:compile", _Teller())
 
 
 def _inlined(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -53,8 +53,7 @@ def denoised(
     start, told = _told(planes, guides.contiguous()[0], near)
     decoded = trunk.decoded(told)
     finest = decoded[0]
-    raw = _scattered(trunk, finest, slice(KERNELS.stop, None), 2)
-    levels = [torch.from_numpy(_scattered(trunk, finest, slice(PER_LEVEL), 1))[None]]
+    raw, levels = _of_pixels(trunk, finest), [_of_level(trunk, finest)]
     levels += [head(x)[:, :PER_LEVEL].float() for head, x in zip(trunk.heads[1:], decoded[1:], strict=True)]
     divisor, radiance, features, variance, pooled = _prepared(raw, planes.numpy(), near, start)
     tone = tone_map(torch.from_numpy(radiance)).numpy()
@@ -109,23 +108,30 @@ def _bands(picture: Float[Tensor, "1 c h w"]) -> Iterator[tuple[int, Float[Tenso
 
 def _head(
     trunk: Trunk, x: Float[Tensor, "1 c h w"], outputs: slice
-) -> Iterator[tuple[int, Float[np.ndarray, "b w o"]]]:
-    """Some outputs of the finest head, row by row, channels last."""
+) -> Iterator[tuple[int, Float[Tensor, "o b w"]]]:
+    """Some outputs of the finest head, a band of rows at a time, as planes: loops want lines of pixels."""
     finest = trunk.heads[0]
     assert isinstance(finest, torch.nn.Conv2d)
     assert finest.bias is not None
-    weight, bias = finest.weight[outputs, :, 0, 0].to(x.dtype), finest.bias[outputs].to(x.dtype)
+    weight, bias = finest.weight[outputs, :, 0, 0].to(x.dtype), finest.bias[outputs, None].to(x.dtype)
     for first, band in _bands(x):
-        yield first, F.linear(band, weight, bias).float().numpy()
+        yield first, torch.addmm(bias, weight, band.flatten(0, 1).t()).unflatten(1, band.shape[:2])
 
 
-def _scattered(trunk: Trunk, x: Float[Tensor, "1 c h w"], outputs: slice, scale: int) -> Planes:
-    """The same as planes, `scale` times as large."""
-    count = len(range(trunk.heads[0].out_channels)[outputs]) // scale**2  # type: ignore[arg-type]
-    height, width = x.shape[2] * scale, x.shape[3] * scale
-    out = np.empty((count, height, width), np.float32)
-    for first, rows in _head(trunk, x, outputs):
-        (_swift_loops.apart if scale == 1 else _swift_loops.shuffled)(rows, first, out)
+def _of_level(trunk: Trunk, x: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 p h w"]:
+    """What the finest head says of its level."""
+    out = torch.empty(1, PER_LEVEL, *x.shape[2:])
+    for first, planes in _head(trunk, x, slice(PER_LEVEL)):
+        out[0, :, first : first + planes.shape[1]] = planes
+    return out
+
+
+def _of_pixels(trunk: Trunk, x: Float[Tensor, "1 c h w"]) -> Planes:
+    """What it says of each pixel but the kernels."""
+    count = int(trunk.heads[0].out_channels) - KERNELS.stop  # type: ignore[arg-type]
+    out = np.empty((count // 4, 2 * x.shape[2], 2 * x.shape[3]), np.float32)
+    for first, planes in _head(trunk, x, slice(KERNELS.stop, None)):
+        _swift_loops.shuffled(planes.float().numpy(), first, out)
     return out
 
 
@@ -167,8 +173,8 @@ def _filtered(
     trunk: Trunk, x: Float[Tensor, "1 c h w"], tone: Planes, features: Planes, strength: Planes
 ) -> Planes:
     out = np.empty((3, *strength.shape[1:]), np.float32)
-    for first, rows in _head(trunk, x, KERNELS):
-        _swift_loops.filtered(tone, features, rows, strength, first, out)
+    for first, logits in _head(trunk, x, KERNELS):
+        _swift_loops.filtered(tone, features, logits.float().numpy(), strength, first, out)
     return out
 
 

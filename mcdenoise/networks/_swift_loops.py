@@ -53,25 +53,21 @@ def unshuffled(parts: Any, first: Any, out: Any) -> None:
             above += part.shape[0]
 
 
-@_compiled
-def shuffled(rows: Any, first: Any, out: Any) -> None:
-    """Rows (rows w/2 4c) as those of `pixel_shuffle` by 2, into planes (c h w)."""
-    for y in prange(rows.shape[0]):
-        for channel in range(out.shape[0]):
-            for place in range(4):
-                into, line = out[channel, 2 * (first + y) + place // 2], rows[y, :, 4 * channel + place]
-                for x in range(rows.shape[1]):
-                    into[2 * x + place % 2] = line[x]
+@_inlined
+def _side_by_side(one: Any, other: Any, into: Any) -> None:
+    """Two lines as every other pixel of one; both are stored in one loop, or it isn't vectorised."""
+    for x in range(one.shape[0]):
+        into[2 * x] = one[x]
+        into[2 * x + 1] = other[x]
 
 
 @_compiled
-def apart(rows: Any, first: Any, out: Any) -> None:
-    """Rows (rows w c), channels last, into planes (c h w)."""
-    for y in prange(rows.shape[0]):
-        for channel in range(out.shape[0]):
-            into, line = out[channel, first + y], rows[y, :, channel]
-            for x in range(rows.shape[1]):
-                into[x] = line[x]
+def shuffled(planes: Any, first: Any, out: Any) -> None:
+    """Rows (4c rows w/2) as those of `pixel_shuffle` by 2, into planes (c h w)."""
+    for y in prange(planes.shape[1]):
+        for line in range(2 * out.shape[0]):
+            into = out[line // 2, 2 * (first + y) + line % 2]
+            _side_by_side(planes[2 * line, y], planes[2 * line + 1, y], into)
 
 
 @_inlined
@@ -231,22 +227,20 @@ def compared(
 
 
 @_compiled
-def filtered(image: Any, features: Any, rows: Any, strength: Any, first: Any, out: Any) -> None:
-    """`_loops.filtered` by 5x5 from row 2 * `first` on, its logits (rows w/2 100) as the head leaves them."""
+def filtered(image: Any, features: Any, logits: Any, strength: Any, first: Any, out: Any) -> None:
+    """`_loops.filtered` by 5x5 from row 2 * `first` on, its logits (100 rows w/2) as the head leaves them."""
     channels, _, width = out.shape
-    for number in prange(2 * rows.shape[0]):
+    for number in prange(2 * logits.shape[1]):
         y = 2 * first + number
         weights, line = np.empty((25, width), np.float32), np.empty(width, np.float32)
-        logits = np.empty((25, 1, width), np.float32)
+        own_logits = np.empty((25, 1, width), np.float32)
         for tap in range(25):
-            for right in range(2):
-                of = rows[number // 2, :, 4 * tap + 2 * (number % 2) + right]
-                for x in range(rows.shape[1]):
-                    logits[tap, 0, 2 * x + right] = of[x]
+            left = 4 * tap + 2 * (number % 2)
+            _side_by_side(logits[left, number // 2], logits[left + 1, number // 2], own_logits[tap, 0])
         sums = np.empty((channels, width), np.float32)
         own = features[:, y + 2, 2 : 2 + width].copy()
         _compare(weights, features, own, strength, y, 5)
-        _to_weights(weights, logits, 0, 0, line)
+        _to_weights(weights, own_logits, 0, 0, line)
         _mean(sums, weights, image, y, 5)
         out[:, y] = sums
 
@@ -266,12 +260,9 @@ def joined(
     for y in prange(height):
         blend, heed = np.empty(width, np.float32), np.empty(width, np.float32)
         dissent = np.empty(width, np.float32)
-        for right in range(2):
-            place = 2 * (y % 2) + right
-            for x in range(width // 2):
-                blend[2 * x + right] = level[place, y // 2, x]
-            for x in range(width // 2):
-                heed[2 * x + right] = level[4 + place, y // 2, x]
+        place = 2 * (y % 2)
+        _side_by_side(level[place, y // 2], level[place + 1, y // 2], blend)
+        _side_by_side(level[4 + place, y // 2], level[5 + place, y // 2], heed)
         dissent[:] = 0
         for c in range(3):
             for x in range(width):
