@@ -183,8 +183,9 @@ def _drawn(pair: View, cut: Cut, chance: np.random.Generator) -> _Draw:
 def _item(pair: View, crop: int, draw: _Draw) -> tuple[Tensor, ...]:
     """The parts of a batch from one crop."""
     chosen, witnesses, rest, window = draw.chosen, draw.witnesses, draw.rest, draw.window
-    _prefetch(pair, chosen, witnesses + rest, window[0])
-    planes = {name: _mean(pair, chosen, name, window) for name in pair.renders[0] if name not in draw.hidden}
+    shown = [name for name in pair.renders[0] if name not in draw.hidden]
+    _prefetch(pair, shown, chosen, witnesses + rest, window[0])
+    planes = {name: _mean(pair, chosen, name, window) for name in shown}
     planes["target"] = _mean(pair, rest, "color", window)
     planes["witness"] = _mean(pair, witnesses, "color", window) if witnesses else planes["target"] * np.nan
     planes = _varied(_blinded(planes, draw.blind), draw)
@@ -217,10 +218,12 @@ def _roles(pair: View, chance: np.random.Generator) -> tuple[list[int], list[int
     return chosen, cleaner[:1], [i for i in rest if i != cleaner[0]]
 
 
-def _prefetch(pair: View, chosen: Sequence[int], rest: Sequence[int], rows: slice) -> None:
+def _prefetch(
+    pair: View, shown: Sequence[str], chosen: Sequence[int], rest: Sequence[int], rows: slice
+) -> None:
     """Ask for all that `_item` is about to read of a shard, so that the disk is waited for once."""
     taken = [(pair.renders[i][name], slice(None) if name == "color" else rows)
-             for i in chosen for name in pair.renders[0]]  # fmt: skip
+             for i in chosen for name in shown]  # fmt: skip
     for plane, part in taken + [(pair.renders[i]["color"], rows) for i in rest]:
         if isinstance(plane, shards.StoredPlane):
             plane.prefetch(part)
