@@ -5,7 +5,7 @@ import sys
 
 # Of glibc's malloc.h: above what size the top of the heap is given back, and how many arrays lie outside it.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-# A larger frame had better give back what it no longer needs (docs/decisions/0015).
+# A larger frame had better give back what it no longer needs (docs/decisions/0016).
 MOST_PIXELS = 2**23
 
 
