@@ -88,8 +88,8 @@ def _client(distributed: Any, workers: int, address: str) -> Any:
             return distributed.Client(**{kind: address}, timeout=10)
         # A thread a worker, no limit of memory: Dask would stop a worker that has a large scene.
         return distributed.Client(
-            n_workers=workers, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=None,
-            host="127.0.0.1", silence_logs=logging.CRITICAL,
+            n_workers=workers, threads_per_worker=1, processes=True, memory_limit=0, host="127.0.0.1",
+            dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL,
         )  # fmt: skip
     except (OSError, RuntimeError, TimeoutError, TypeError, ValueError) as error:
         why = f"--workers {workers}: can't be started: {_told(error.__cause__ or error)}; leave it out"

@@ -1,7 +1,9 @@
 """`render --workers` and `--cluster`: the same pairs, whatever dies on the way."""
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -31,6 +33,15 @@ def test_killed_worker_loses_no_task_and_a_failed_task_stops_no_other(tmp_path: 
     done = dict(cluster.run(double_unless_told_to_die, tasks, workers=2, address=""))
     assert (tmp_path / "died").exists()
     assert done == {0: 0, 1: 2, 2: 4, 3: "three is bad", 4: 8, 5: 10}
+
+
+@pytest.mark.slow
+def test_another_cluster_on_this_machine_is_no_hindrance() -> None:
+    with socket.socket() as other:
+        with contextlib.suppress(OSError):  # somebody has it already
+            other.bind(("127.0.0.1", 8787))  # where Dask's pages are by default
+            other.listen()
+        assert dict(cluster.run(abs, [(-1,)], workers=1, address="")) == {0: 1}
 
 
 @pytest.mark.slow
