@@ -9,6 +9,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -44,11 +45,24 @@ def run(
         }
         for future in distributed.as_completed(list(waiting)):
             number = waiting.pop(future)
-            if future.status not in ("finished", "error"):
+            try:
+                yield number, _outcome(future)
+            except CancelledError as error:
                 asked = f"--cluster {address}" if address else f"--workers {workers}"
-                raise McdenoiseError(f"{asked}: the scheduler is gone; run it again to go on")
-            yield number, _told(future.exception()) if future.status == "error" else future.result()
+                raise McdenoiseError(f"{asked}: the scheduler is gone; run it again to go on") from error
             future.release()
+
+
+def _outcome(future: Any) -> Any:
+    """What came of a task. One whose worker died with the result is done again, and waited for.
+
+    Raises:
+        CancelledError: the scheduler died.
+    """
+    error = future.exception()
+    if isinstance(error, CancelledError):
+        raise error
+    return future.result() if error is None else _told(error)
 
 
 def threads() -> int:
