@@ -149,17 +149,22 @@ def test_killed_worker_loses_no_frame(studio: Studio) -> None:
     assert len(studio.pids()) == 3  # the two, and one in place of the dead
 
 
-@pytest.mark.slow
-def test_killed_run_leaves_no_worker_and_the_next_does_no_frame_twice(studio: Studio) -> None:
-    client = studio.denoise("--workers", "2")
-    studio.until(3)
-    client.kill()
+def expect_no_frame_twice(studio: Studio) -> None:
+    """After a run that was cut off its workers end, and another does only the frames that are missing."""
     wait(lambda: not any(map(is_there, studio.pids())))
     before = studio.inodes()
     assert 3 <= len(before) < COUNT
     studio.ends(studio.denoise("--workers", "2"), 0)
     studio.expect_all()
     assert before.items() <= studio.inodes().items()
+
+
+@pytest.mark.slow
+def test_killed_run_leaves_no_worker_and_the_next_does_no_frame_twice(studio: Studio) -> None:
+    client = studio.denoise("--workers", "2")
+    studio.until(3)
+    client.kill()
+    expect_no_frame_twice(studio)
 
 
 @pytest.mark.slow
@@ -198,12 +203,7 @@ def test_dead_scheduler_is_one_line_and_the_next_run_does_no_frame_twice(studio:
     studio.until(3)
     kill(scheduler)
     studio.ends(client, 1, f"mcdenoise: --cluster {address}: the scheduler is gone; run it again to go on")
-    wait(lambda: not any(map(is_there, studio.pids())))
-    before = studio.inodes()
-    assert 3 <= len(before) < COUNT
-    studio.ends(studio.denoise("--workers", "2"), 0)
-    studio.expect_all()
-    assert before.items() <= studio.inodes().items()
+    expect_no_frame_twice(studio)
 
 
 @pytest.mark.slow
