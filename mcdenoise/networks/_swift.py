@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mcdenoise import affinity
 from mcdenoise.encoding import split_guides, tone_map, tone_unmap
-from mcdenoise.networks import _fused, _kernels, _loops, _swift_loops
+from mcdenoise.networks import _fused, _kernels, _loops, _swift_loops, hybrid
 from mcdenoise.networks._kernels import Level
 from mcdenoise.networks._trunk import BLEND, DISSENT, LEAST_ALBEDO, PER_LEVEL, TAPS, UPSAMPLING, Trunk
 
@@ -34,18 +34,8 @@ Plane = Float[np.ndarray, "_ _"]
 Planes = Float[np.ndarray, "_ _ _"]
 
 
-class Bounds(NamedTuple):
-    """What `hybrid` keeps its prediction within; see there."""
-
-    shift: float
-    shifted: float
-    around: int
-    highlight: float
-    tiny: float
-
-
 def denoised(
-    trunk: Trunk, color: Float[Tensor, "1 3 h w"], guides: Float[Tensor, "1 g h w"], bounds: Bounds
+    trunk: Trunk, color: Float[Tensor, "1 3 h w"], guides: Float[Tensor, "1 g h w"]
 ) -> Float[Tensor, "1 3 h w"]:
     """See `Denoising.forward`."""
     planes = color.contiguous()[0]
@@ -58,16 +48,16 @@ def denoised(
     divisor, radiance, features, variance, pooled = _prepared(raw, planes.numpy(), near, start)
     tone = tone_map(torch.from_numpy(radiance)).numpy()
     strength, left = _compared(tone, near, variance, raw, features)
-    small, coarse = _kernels.coarser(*pooled, levels, _kernels.mean_tone, _as_it_is)
+    small, coarse = _kernels.coarser(*pooled, levels, _kernels.mean_tone, hybrid.as_it_is)
     above, kinship = _upsampled(small, levels[0], features, left, coarse)
     here = _filtered(trunk, finest, tone, features, strength)
     _swift_loops.joined(
         above, here, kinship, left, levels[0][0, JOINT].numpy(), raw, variance, _bound(_kernels.BLEND_RANGE),
-        _bound(_kernels.DISSENT_RANGE), np.float32(bounds.shift), np.float32(bounds.shifted), here,
+        _bound(_kernels.DISSENT_RANGE), np.float32(hybrid.SHIFT), np.float32(hybrid.SHIFTED), here,
     )  # fmt: skip
     estimate = tone_unmap(torch.from_numpy(here)).mul_(torch.from_numpy(divisor)).numpy()
-    _bound_by_kin(estimate, planes.numpy(), near, variance, bounds)
-    _quench(estimate, variance, bounds)
+    _bound_by_kin(estimate, planes.numpy(), near, variance)
+    _quench(estimate, variance)
     return torch.from_numpy(estimate)[None]
 
 
@@ -190,25 +180,25 @@ def _upsampled(
     return above, kinship
 
 
-def _bound_by_kin(estimate: Planes, color: Planes, near: Planes, variance: Plane, bounds: Bounds) -> None:
+def _bound_by_kin(estimate: Planes, color: Planes, near: Planes, variance: Plane) -> None:
     """`hybrid.bounded`, in place."""
     level, brightest, quiet = (np.empty_like(variance) for _ in range(3))
     _swift_loops.brightest(color, level)
     care, kin = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
     rows = _padded(torch.from_numpy(level)[None], MARGIN)[0]
     _loops.brightest(rows, near, _fused.places(), MARGIN, care, kin, brightest)
-    _swift_loops.least(variance, bounds.around // 2, quiet)
+    _swift_loops.least(variance, hybrid.AROUND // 2, quiet)
     _dim(estimate, tone_map(torch.from_numpy(brightest)) + torch.from_numpy(quiet).sqrt_())
 
 
-def _quench(estimate: Planes, variance: Plane, bounds: Bounds) -> None:
+def _quench(estimate: Planes, variance: Plane) -> None:
     """`hybrid.without_fireflies`, in place."""
     level, brightest, least = (np.empty_like(variance) for _ in range(3))
     _swift_loops.brightest(estimate, level)
     _swift_loops.brightest_neighbour(level, brightest)
     _swift_loops.least(variance, 1, least)
     quiet = torch.from_numpy(least)
-    highlight = bounds.highlight / (quiet + bounds.tiny)
+    highlight = hybrid.HIGHLIGHT / (quiet + hybrid.TINY)
     _dim(estimate, tone_map(torch.from_numpy(brightest)) + quiet.sqrt() + highlight)
 
 
@@ -248,7 +238,3 @@ def _border(planes: Planes) -> None:
 
 def _bound(value: float) -> np.ndarray:
     return np.array([value, np.exp(value)], np.float32)
-
-
-def _as_it_is(tone: Tensor) -> Tensor:
-    return tone

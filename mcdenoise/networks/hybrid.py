@@ -56,8 +56,7 @@ class Network(KernelPredicting):
             return super().forward(color, guides)
         from mcdenoise.networks import _swift  # numba takes half a second to import
 
-        bounds = _swift.Bounds(SHIFT, SHIFTED, AROUND, HIGHLIGHT, TINY)
-        return _swift.denoised(self.trunk, color, guides, bounds)
+        return _swift.denoised(self.trunk, color, guides)
 
     def in_full(
         self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"], riders: Riders | None = None
@@ -70,7 +69,7 @@ class Network(KernelPredicting):
         divisor, noise = reflectance(guides, share), predicted_noise(start, factor)
         pixels = Pixels(kernel, trust, correction, care, noise.detach())
         radiance = ridden(color.clamp(min=0) / divisor, divisor, riders)
-        tone = self.reconstruct(radiance, guides, pixels, levels, mean_tone, _as_it_is)
+        tone = self.reconstruct(radiance, guides, pixels, levels, mean_tone, as_it_is)
         far = strain([shift / SHIFT, correction, care, factor], levels) if self.training else None
         shift = SHIFT * torch.tanh(shift / SHIFT) * pixels.noise / (pixels.noise + SHIFTED)
         estimate = tone_unmap(tone[:, :3] + shift) * divisor
@@ -112,5 +111,6 @@ def _dimmed(estimate: Float[Tensor, "n 3 h w"], limit: Float[Tensor, "n 1 h w"])
     return estimate * (limit / estimate.amax(1, keepdim=True).clamp(min=1e-9)).clamp(max=1)
 
 
-def _as_it_is(tone: Tensor) -> Tensor:
+def as_it_is(tone: Tensor) -> Tensor:
+    """What is filtered are tones already."""
     return tone
