@@ -241,6 +241,12 @@ def test_kernels_of_one_tap_shift_the_picture_and_repeat_its_edge() -> None:
         assert torch.equal(_blocks.apply_kernels(picture, kernels, 3), expected)
 
 
+def test_gradients_of_applied_kernels_are_those_of_their_sum() -> None:
+    picture = torch.rand(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+    kernels = torch.rand(2, 9, 4, 5, dtype=torch.float64, requires_grad=True)
+    torch.autograd.gradcheck(lambda *given: _blocks.apply_kernels(*given, 3), (picture, kernels))
+
+
 def test_upsampling_puts_each_child_beside_its_parent() -> None:
     coarse = torch.arange(6.0).reshape(1, 1, 2, 3)
     weights = torch.zeros(1, 36, 2, 3)

@@ -1,11 +1,11 @@
 """Parts that networks share."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-
-from mcdenoise import affinity
 
 
 def conv(inputs: int, outputs: int) -> nn.Sequential:
@@ -18,23 +18,48 @@ def convs(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(conv(inputs, outputs), conv(outputs, outputs))
 
 
-def neighbours(image: Float[Tensor, "n c h w"], size: int) -> Float[Tensor, "n c k h w"]:
-    """Each pixel's size x size neighbourhood, row by row, edges repeated."""
-    n, c, h, w = image.shape
-    padded = F.pad(image, [size // 2] * 4, mode="replicate")
-    return F.unfold(padded, size).reshape(n, c, size * size, h, w)
-
-
 def apply_kernels(
     image: Float[Tensor, "n c h w"], kernels: Float[Tensor, "n k h w"], size: int
 ) -> Float[Tensor, "n c h w"]:
     """Filter each pixel of `image` with its own kernel of size x size weights, edges repeated."""
+    padded = F.pad(image, [size // 2] * 4, mode="replicate")
     if torch.is_grad_enabled():
-        return (neighbours(image, size) * kernels[:, None]).sum(2)
-    total = torch.zeros_like(image)
-    for index, moved in enumerate(affinity.shifted(image, size)):
-        total.addcmul_(moved, kernels[:, index, None])
+        result: Tensor = _Applied.apply(padded, kernels, size)
+        return result
+    return _applied(padded, kernels, size)
+
+
+def _applied(
+    padded: Float[Tensor, "n c h2 w2"], kernels: Float[Tensor, "n k h w"], size: int
+) -> Float[Tensor, "n c h w"]:
+    total = torch.zeros_like(_moved(padded, 0, size))
+    for tap in range(size * size):
+        total.addcmul_(_moved(padded, tap, size), kernels[:, tap, None])
     return total
+
+
+def _moved(padded: Float[Tensor, "n c h2 w2"], tap: int, size: int) -> Float[Tensor, "n c h w"]:
+    y, x = divmod(tap, size)
+    return padded[:, :, y : y + padded.shape[2] - size + 1, x : x + padded.shape[3] - size + 1]
+
+
+class _Applied(torch.autograd.Function):
+    """Autograd on the sum above would keep, and fill with zeros, a picture for each tap."""
+
+    @staticmethod
+    def forward(ctx: Any, padded: Tensor, kernels: Tensor, size: int) -> Tensor:
+        ctx.save_for_backward(padded, kernels)
+        ctx.size = size
+        return _applied(padded, kernels, size)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        padded, kernels = ctx.saved_tensors
+        of_padded, of_kernels = torch.zeros_like(padded), torch.empty_like(kernels)
+        for tap in range(kernels.shape[1]):
+            torch.linalg.vecdot(_moved(padded, tap, ctx.size), gradient, dim=1, out=of_kernels[:, tap])
+            _moved(of_padded, tap, ctx.size).addcmul_(gradient, kernels[:, tap, None])
+        return of_padded, of_kernels, None
 
 
 def upsample(
