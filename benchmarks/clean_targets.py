@@ -78,7 +78,7 @@ def with_clean(noisy: Sequence[View], folder: Path) -> list[View]:
         frame = exr.read_frame(path)
         spp = frame.attributes["mcdenoise.spp"]
         assert isinstance(spp, int)
-        renders = (*view.renders, {**view.renders[0], "color": frame.color})
+        renders = (*view.renders, frame.planes)
         found.append(replace(view, renders=renders, spps=(*view.spps, spp), has_clean=True))
     return found
 

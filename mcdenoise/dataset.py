@@ -28,7 +28,7 @@ class Batch:
 
     `target_noise` is the variance of the target's noise over that of the input's, by their samples. `witness`
     is a cleaner render than the input, independent of it and of the target: weights may be made of it. NaN
-    where there is none.
+    where there is none. `target_guides` are the guides of the target's renders.
     """
 
     color: Float[Tensor, "n 3 h w"]
@@ -36,6 +36,7 @@ class Batch:
     target: Float[Tensor, "n 3 h w"]
     target_noise: Float[Tensor, "n 1 1 1"]
     witness: Float[Tensor, "n 3 h w"]
+    target_guides: Float[Tensor, "n g h w"]
 
 
 @dataclass(frozen=True)
@@ -189,15 +190,18 @@ def _item(pair: View, crop: int, draw: _Draw) -> tuple[Tensor, ...]:
     planes["target"] = _mean(pair, rest, "color", window)
     planes["witness"] = _mean(pair, witnesses, "color", window) if witnesses else planes["target"] * np.nan
     planes = _varied(_blinded(planes, draw.blind), draw)
+    others = {name: _mean(pair, rest, name, window) for name in shown if name != "color"}
+    others = _varied(_blinded(others, draw.blind), draw)
     # The exposure comes from the input alone: a factor that depended on the target would bias its mean. And
     # from the whole view, as a frame's does: a crop may be all window.
     whole = _mean(pair, chosen, "color", (slice(None), slice(None)))
     scale = encoding.exposure(whole) * 2**draw.stops
     colors = [encoding.expose(planes[name], scale) for name in ("color", "target", "witness")]
-    given = encoding.guides(planes, (crop, crop))
+    middle = encoding.middle_depth(planes["depth"]) if "depth" in planes else None
+    given, seen = (encoding.guides(part, (crop, crop), middle) for part in (planes, others))
     noise = torch.full((1, 1, 1, 1), _samples(pair, chosen).sum() / _samples(pair, rest).sum())
     color, goal, witness = (encoding.tensor(plane) for plane in colors)
-    return color, encoding.tensor(given), goal, noise, witness
+    return color, encoding.tensor(given), goal, noise, witness, encoding.tensor(seen)
 
 
 def _roles(pair: View, chance: np.random.Generator) -> tuple[list[int], list[int], list[int]]:
@@ -222,9 +226,9 @@ def _prefetch(
     pair: View, shown: Sequence[str], chosen: Sequence[int], rest: Sequence[int], rows: slice
 ) -> None:
     """Ask for all that `_item` is about to read of a shard, so that the disk is waited for once."""
-    taken = [(pair.renders[i][name], slice(None) if name == "color" else rows)
-             for i in chosen for name in shown]  # fmt: skip
-    for plane, part in taken + [(pair.renders[i]["color"], rows) for i in rest]:
+    taken = [(pair.renders[i][name], slice(None) if name == "color" and i in chosen else rows)
+             for i in (*chosen, *rest) for name in shown]  # fmt: skip
+    for plane, part in taken:
         if isinstance(plane, shards.StoredPlane):
             plane.prefetch(part)
 

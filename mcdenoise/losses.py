@@ -123,6 +123,12 @@ def of_means(estimate: Image, target: Image) -> Float[Tensor, ""]:
     return relative_l2(*pooled).mean()
 
 
+def of_guides(guides: Float[Tensor, "n 7 h w"], target: Float[Tensor, "n g h w"]) -> Float[Tensor, ""]:
+    """How strange guides are to those of another, independent render, by `affinity.CARE`: a squared error, so
+    least where they are the mean of many renders."""
+    return affinity.strangeness(guides, target[:, : affinity.CHANNELS], affinity.care(guides)).mean()
+
+
 def of_noise(
     variance: Float[Tensor, "n 1 h w"], noisy: Image, target: Image, target_noise: Float[Tensor, "n 1 1 1"]
 ) -> Float[Tensor, ""]:

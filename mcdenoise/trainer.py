@@ -44,6 +44,8 @@ ALONE = Ranks()
 VALIDATION_PAIRS = 24
 # How much what a network says of the noise counts beside what it makes of the picture.
 NOISE_WEIGHT = 1.0
+# How much prefiltered guides count, in squares of strangeness.
+GUIDES_WEIGHT = 0.5
 # So that what is bounded doesn't run against its bounds, where nothing is learned any more.
 STRAIN_WEIGHT = 0.05
 
@@ -213,6 +215,8 @@ def update(
     beside = settings.means_weight * losses.of_means(estimate, target)
     if output.noise is not None:
         beside = beside + NOISE_WEIGHT * losses.of_noise(output.noise, color, target, ratio)
+    if output.guides is not None:
+        beside = beside + GUIDES_WEIGHT * losses.of_guides(output.guides, batch.target_guides.to(device))
     if output.strain is not None:
         beside = beside + STRAIN_WEIGHT * output.strain
     everywhere = float(state.ranks.mean(value).item())

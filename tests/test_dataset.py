@@ -44,6 +44,29 @@ def test_batch_is_of_the_shape_asked_for(noisy_frame: MakeFrame) -> None:
     assert {part.dtype for part in (batch.color, batch.guides, batch.target)} == {torch.float32}
 
 
+def test_guides_of_the_target_are_those_of_its_own_render_turned_alike() -> None:
+    chance = np.random.default_rng(1)
+    shared, ramp = chance.random((32, 32, 2)), np.full((32, 32, 1), 0.5)
+    halves = [
+        Frame(
+            {
+                "color": np.full((32, 32, 3), level, np.float32),
+                "albedo": np.dstack([shared, ramp * level]).astype(np.float32),
+            }
+        )
+        for level in (1.0, 0.5)
+    ]
+    cut = Cut(32, 1, seed=3, guide_dropout=0.0, guide_blindness=0.0)
+    for batch in first([small.pair(halves, scene="place")], cut, 6):
+        own, other = (
+            {float(part.mean()): part for part in guides[0, :3]}
+            for guides in (batch.guides, batch.target_guides)
+        )
+        alike = [level for level in own if level in other]
+        assert len(alike) == 2
+        assert all(torch.equal(own[level], other[level]) for level in alike)
+
+
 def test_same_seed_gives_the_same_batches_and_another_seed_others(noisy_frame: MakeFrame) -> None:
     pairs = small.pairs(noisy_frame)
     one, same, other = (first(pairs, Cut(32, 2, seed), 4) for seed in (1, 1, 2))

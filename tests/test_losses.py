@@ -216,3 +216,18 @@ def test_best_of_constants_for_the_noise_is_its_variance_in_tones(samples: float
     losses.of_noise(at_best, noisy, target, ratio).backward()
     assert at_best.grad is not None
     assert abs(float(at_best.grad.sum() * true.mean())) < 0.03
+
+
+def test_best_prefiltered_guides_are_the_mean_of_noisy_ones() -> None:
+    noisy = torch.randn(400, 10, 1, 1, generator=torch.Generator().manual_seed(1))
+    guides = torch.zeros(1, 7, 1, 1, requires_grad=True)
+    optimizer = torch.optim.LBFGS([guides])
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        value = losses.of_guides(guides.expand(400, -1, -1, -1), noisy)
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    torch.testing.assert_close(guides.detach(), noisy[:, :7].mean(0, keepdim=True), rtol=1e-3, atol=1e-4)

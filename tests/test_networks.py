@@ -212,8 +212,8 @@ def demodulating(share: float) -> Denoising:
     layers = [layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d)]
     finest = max(layers, key=lambda layer: layer.out_channels)
     with torch.no_grad():  # what it predicts before twelve values that tell pixels apart, for four pixels
-        finest.weight[-52:-48] = 0
-        finest.bias[-52:-48] = share
+        finest.weight[-152:-148] = 0
+        finest.bias[-152:-148] = share
     return network
 
 
@@ -371,9 +371,9 @@ def test_clean_pixels_stay_as_they_are_from_the_first_step_even_where_no_guide_t
     color[..., 20:28, :] = 20.0
     network = small.network("hybrid")
     with torch.no_grad():
-        for layer in network.modules():  # the last of a pixel's values is a factor on its noise
-            if isinstance(layer, torch.nn.Conv2d) and layer.out_channels == 4 * 42 + 77:
-                layer.bias[-4:] = -50.0
+        for layer in network.modules():  # before the guides' kernel there is a factor on the noise
+            if isinstance(layer, torch.nn.Conv2d) and layer.out_channels == 4 * 67 + 77:
+                layer.bias[-104:-100] = -50.0
         torch.testing.assert_close(network(color, guides), color, rtol=0.2, atol=0.01)
 
 

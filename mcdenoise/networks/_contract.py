@@ -20,12 +20,14 @@ class Output(NamedTuple):
         strain: how far its predictions are from what it began with, of one that begins with something good,
             while it is trained.
         carried: layers and shares of `Riders`, filtered.
+        guides: albedo, normal and nearness, prefiltered, of a network that does so.
     """
 
     estimate: Float[Tensor, "n 3 h w"]
     noise: Float[Tensor, "n 1 h w"] | None = None
     strain: Float[Tensor, ""] | None = None
     carried: Float[Tensor, "n r h w"] | None = None
+    guides: Float[Tensor, "n 7 h w"] | None = None
 
 
 class Riders(NamedTuple):

@@ -148,7 +148,7 @@ class Level(NamedTuple):
     """What pixels of a level are compared by.
 
     Attributes:
-        features: guides as the network corrects them, and tones: nothing is learned through those.
+        features: guides prefiltered and corrected, and tones: nothing is learned through those.
         noise: variance of those tones.
     """
 
@@ -158,7 +158,7 @@ class Level(NamedTuple):
 
 def reconstruct(
     radiance: Float[Tensor, "n c h w"],
-    guides: Float[Tensor, "n g h w"],
+    guides: Float[Tensor, "n 7 h w"],
     pixels: Pixels,
     levels: list[Tensor],
     filtered: Filter,
@@ -166,17 +166,18 @@ def reconstruct(
 ) -> Float[Tensor, "n c h w"]:
     """Average radiance down a pyramid by trust, filter each level, join from coarse to fine.
 
-    Kernels and upsampling shun pixels whose features differ, as a cross-bilateral filter does: the guides, as
-    the network corrects them (noise taken out, edges of shadows put in), and the tone, as far as its noise
-    doesn't explain the difference; so a pixel that many samples made clean stays as it is. Where all coarse
-    pixels around differ from a fine one, the fine one's own level is all that counts; so it is where that
-    level is of another tone than noise explains. `tone` turns what `filtered` gives into tones. Channels
-    beyond the first three ride along: they are filtered, and nothing is decided by them.
+    Kernels and upsampling shun pixels whose features differ, as a cross-bilateral filter does: the
+    prefiltered guides, as the network corrects them (noise taken out, edges of shadows put in), and the
+    tone, as far as its noise doesn't explain the difference; so a pixel that many samples made clean
+    stays as it is. Where all coarse pixels around differ from a fine one, the fine one's own level is all
+    that counts; so it is where that level is of another tone than noise explains. `tone` turns what
+    `filtered` gives into tones. Channels beyond the first three ride along: they are filtered, and
+    nothing is decided by them.
     """
     weight = _within(TRUST, pixels.trust)
     weighted = torch.cat([radiance * weight, weight], dim=1)
-    features = guides[:, : affinity.CHANNELS] + torch.tanh(pixels.correction)
-    finest = _finest(weighted, guides, features, pixels.noise)
+    features = guides + torch.tanh(pixels.correction)
+    finest = _finest(weighted, guides.detach(), features, pixels.noise)
     here = filtered(weighted, _filter(pixels.kernel, finest, pixels.care))
     above, coarse = coarser(*pooled(weighted, features, pixels.noise), levels, filtered, tone)
     return _joined(above, here, levels[0], finest, coarse, tone)
@@ -234,6 +235,17 @@ def spread(color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) ->
     return Spread(affinity.noise(tone, kin), kin.number / affinity.AROUND, kin.unlike)
 
 
+def prefiltered(
+    guides: Float[Tensor, "n g h w"], logits: Float[Tensor, "n k h w"]
+) -> Float[Tensor, "n 7 h w"]:
+    """What pixels are compared by: albedo, normal and nearness as many samples would have them.
+
+    At few samples an edge's pixels are like none of their neighbours, by chance; so nothing is taken from
+    those along the edge (docs/decisions/0021).
+    """
+    return apply_kernels(guides[:, : affinity.CHANNELS], logits.softmax(1), KERNEL)
+
+
 def predicted_noise(start: Spread, factor: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
     """The variance of a tone's noise: what statistics say, times what the network makes of it, since only it
     can tell noise from blinds before a window."""
@@ -262,7 +274,7 @@ def _kin(tone: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> af
 
 def _finest(
     weighted: Weighted,
-    guides: Float[Tensor, "n g h w"],
+    guides: Float[Tensor, "n 7 h w"],
     features: Float[Tensor, "n 7 h w"],
     variance: Float[Tensor, "n 1 h w"],
 ) -> Level:

@@ -23,8 +23,9 @@ from mcdenoise.networks._trunk import BLEND, DISSENT, LEAST_ALBEDO, PER_LEVEL, T
 BAND = 16
 # Pixels around the guides, as far as the brightest kin are sought.
 MARGIN = int(_fused.places().max())
-# Which outputs of the finest head are the kernels.
+# Which outputs of the finest head are the kernels; those of the guides come last.
 KERNELS = slice(PER_LEVEL, PER_LEVEL + 4 * TAPS)
+OF_GUIDES = slice(-4 * TAPS, None)
 
 # What a level says of how it is joined with the finer one: blend and dissent.
 JOINT = [*range(BLEND.start, BLEND.stop), *range(DISSENT.start, DISSENT.stop)]
@@ -45,9 +46,11 @@ def denoised(
     finest = decoded[0]
     raw, levels = _of_pixels(trunk, finest), [_of_level(trunk, finest)]
     levels += [head(x)[:, :PER_LEVEL].float() for head, x in zip(trunk.heads[1:], decoded[1:], strict=True)]
-    divisor, radiance, features, variance, pooled = _prepared(raw, planes.numpy(), near, start)
+    own = np.ascontiguousarray(near[:, MARGIN - 2 : 2 - MARGIN, MARGIN - 2 : 2 - MARGIN])
+    seen = _prefiltered(trunk, finest, own)
+    divisor, radiance, features, variance, pooled = _prepared(raw, planes.numpy(), own[:3], seen, start)
     tone = tone_map(torch.from_numpy(radiance)).numpy()
-    strength, left = _compared(tone, near, variance, raw, features)
+    strength, left = _compared(tone, seen, variance, raw, features)
     small, coarse = _kernels.coarser(*pooled, levels, _kernels.mean_tone, hybrid.as_it_is)
     above, kinship = _upsampled(small, levels[0], features, left, coarse)
     here = _filtered(trunk, finest, tone, features, strength)
@@ -118,15 +121,24 @@ def _of_level(trunk: Trunk, x: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 p h
 
 def _of_pixels(trunk: Trunk, x: Float[Tensor, "1 c h w"]) -> Planes:
     """What it says of each pixel but the kernels."""
-    count = int(trunk.heads[0].out_channels) - KERNELS.stop  # type: ignore[arg-type]
-    out = np.empty((count // 4, 2 * x.shape[2], 2 * x.shape[3]), np.float32)
-    for first, planes in _head(trunk, x, slice(KERNELS.stop, None)):
+    others = slice(KERNELS.stop, int(trunk.heads[0].out_channels) + OF_GUIDES.start)  # type: ignore[arg-type]
+    out = np.empty(((others.stop - others.start) // 4, 2 * x.shape[2], 2 * x.shape[3]), np.float32)
+    for first, planes in _head(trunk, x, others):
         _swift_loops.shuffled(planes.float().numpy(), first, out)
     return out
 
 
+def _prefiltered(trunk: Trunk, x: Float[Tensor, "1 c h w"], guides: Planes) -> Planes:
+    """`_kernels.prefiltered`, with a margin of 2."""
+    out = np.empty_like(guides)
+    for first, logits in _head(trunk, x, OF_GUIDES):
+        _swift_loops.prefiltered(guides, logits.float().numpy(), first, out)
+    _border(out)
+    return out
+
+
 def _prepared(
-    raw: Planes, color: Planes, near: Planes, start: Plane
+    raw: Planes, color: Planes, albedo: Planes, seen: Planes, start: Plane
 ) -> tuple[Planes, Planes, Planes, Plane, tuple[Tensor, Tensor, Tensor]]:
     """Divisor, radiance, features, variance, and what the coarser levels are made of."""
     height, width = start.shape
@@ -138,7 +150,7 @@ def _prepared(
     small = np.empty((12, height // 2, width // 2), np.float32)
     limits = (_bound(_kernels.TRUST), _bound(_kernels.NOISE_RANGE))
     _swift_loops.prepared(
-        raw, color, near, MARGIN, start, limits, np.float32(LEAST_ALBEDO), np.float32(_kernels.MOST_NOISE),
+        raw, color, albedo, seen, start, limits, np.float32(LEAST_ALBEDO), np.float32(_kernels.MOST_NOISE),
         divisor, radiance, features, variance, small,
     )  # fmt: skip
     _border(radiance)
@@ -147,13 +159,13 @@ def _prepared(
 
 
 def _compared(
-    tone: Planes, near: Planes, variance: Plane, raw: Planes, features: Planes
+    tone: Planes, guides: Planes, variance: Plane, raw: Planes, features: Planes
 ) -> tuple[Planes, Plane]:
     """How much kinds of features count, and the noise left in their tones, which are added to them."""
     strength, left = np.empty((4, *variance.shape), np.float32), np.empty_like(variance)
     care, limit = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
     _swift_loops.compared(
-        tone, near, MARGIN, variance, raw, care, limit, _bound(_kernels.CARE_RANGE), features, strength, left
+        tone, guides, variance, raw, care, limit, _bound(_kernels.CARE_RANGE), features, strength, left
     )
     _border(features)
     return strength, left

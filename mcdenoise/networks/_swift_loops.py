@@ -115,16 +115,16 @@ def noise(tone: Any, found: Any, number: Any, unlike: Any, variance: Any, unlike
 
 @_compiled
 def prepared(
-    raw: Any, color: Any, guides: Any, margin: Any, start: Any, bounds: Any, least: Any, most: Any,
+    raw: Any, color: Any, albedo: Any, seen: Any, start: Any, bounds: Any, least: Any, most: Any,
     divisor: Any, radiance: Any, features: Any, variance: Any, pooled: Any,
 ) -> None:  # fmt: skip
     """What `hybrid` makes of its predictions `raw` (17 h w) before anything is filtered.
 
     Args:
+        albedo, seen: as it is; guides that are prefiltered. With a margin of 2, as radiance and features.
         raw: trust, share, shift (3), correction (7), care (4), factor on the noise.
         bounds: those of trust and of the factor, each with e to it.
         least, most: the least albedo that divides, and the largest variance.
-        radiance, features: written with a margin of 2.
         pooled: means of 2x2 pixels of radiance times weight (3), weight, features (7) and variance.
     """
     height, width = variance.shape
@@ -141,9 +141,9 @@ def prepared(
             for x in range(width):
                 line[x] = line[x] if raw[1, y, x] > 0 else ONE - line[x]
             for c in range(3):
-                albedo, by = guides[c, y + margin, margin : margin + width], divisor[c, y]
+                reflected, by = albedo[c, y + 2, 2 : 2 + width], divisor[c, y]
                 for x in range(width):
-                    by[x] = ONE - line[x] * (ONE - max(albedo[x], least))
+                    by[x] = ONE - line[x] * (ONE - max(reflected[x], least))
                 into = radiance[c, y + 2, 2 : 2 + width]
                 for x in range(width):
                     into[x] = max(color[c, y, x], np.float32(0)) / by[x]
@@ -153,10 +153,7 @@ def prepared(
                     line[x] = into[x] * weight[x]
                 _pool(line, pooled[c, row], half)
             for c in range(7):
-                into, guide = (
-                    features[c, y + 2, 2 : 2 + width],
-                    guides[c, y + margin, margin : margin + width],
-                )
+                into, guide = features[c, y + 2, 2 : 2 + width], seen[c, y + 2, 2 : 2 + width]
                 for x in range(width):
                     into[x] = guide[x] + _tanh(raw[5 + c, y, x])
                 _pool(into, pooled[4 + c, row], half)
@@ -173,7 +170,7 @@ def _pool(line: Any, into: Any, half: Any) -> None:
 
 @_inlined
 def _kin_nearby(
-    tone: Any, guides: Any, margin: Any, care: Any, limit: Any, y: Any, is_kin: Any, near: Any, sums: Any
+    tone: Any, guides: Any, care: Any, limit: Any, y: Any, is_kin: Any, near: Any, sums: Any
 ) -> None:
     """Of a row of pixels: how many kin there are in 3x3, and the sums of their tones; see `affinity.Kin`."""
     _, width = sums.shape
@@ -182,8 +179,8 @@ def _kin_nearby(
         row, left = tap // 3 - 1, tap % 3 - 1
         is_kin[:] = 0
         for f in range(7):
-            own = guides[f, y + margin, margin : margin + width]
-            other = guides[f, y + margin + row, margin + left : margin + left + width]
+            own = guides[f, y + 2, 2 : 2 + width]
+            other = guides[f, y + 2 + row, 2 + left : 2 + left + width]
             strength = care[KINDS[f]]
             for x in range(width):
                 is_kin[x] += strength * (other[x] - own[x]) * (other[x] - own[x])
@@ -197,11 +194,11 @@ def _kin_nearby(
 
 @_compiled
 def compared(
-    tone: Any, guides: Any, margin: Any, variance: Any, raw: Any, care: Any, limit: Any, bound: Any,
+    tone: Any, guides: Any, variance: Any, raw: Any, care: Any, limit: Any, bound: Any,
     features: Any, strength: Any, left: Any,
 ) -> None:  # fmt: skip
     """`_finest` and `_strength` of `_kernels`: the features' tones, the noise left in them, and how much each
-    kind of feature counts. `tone` and `features` have a margin of 2, guides of `margin`."""
+    kind of feature counts. `tone`, `guides` and `features` have a margin of 2."""
     height, width = variance.shape
     for y in prange(height):
         shrunk, near, means = (
@@ -209,7 +206,7 @@ def compared(
             np.empty(width, np.float32),
             np.empty((3, width), np.float32),
         )
-        _kin_nearby(tone, guides, margin, care, limit, y, shrunk, near, means)
+        _kin_nearby(tone, guides, care, limit, y, shrunk, near, means)
         for x in range(width):
             shrunk[x] = variance[y, x] / (variance[y, x] + SHRINK)
         for x in range(width):
@@ -226,6 +223,14 @@ def compared(
             strength[3, y, x] /= left[y, x] + CLEAN
 
 
+@_inlined
+def _logits_of(logits: Any, number: Any, into: Any) -> None:
+    """A row's 25 logits out of planes (100 rows w/2) as the head leaves them."""
+    for tap in range(25):
+        left = 4 * tap + 2 * (number % 2)
+        _side_by_side(logits[left, number // 2], logits[left + 1, number // 2], into[tap, 0])
+
+
 @_compiled
 def filtered(image: Any, features: Any, logits: Any, strength: Any, first: Any, out: Any) -> None:
     """`_loops.filtered` by 5x5 from row 2 * `first` on, its logits (100 rows w/2) as the head leaves them."""
@@ -234,15 +239,28 @@ def filtered(image: Any, features: Any, logits: Any, strength: Any, first: Any, 
         y = 2 * first + number
         weights, line = np.empty((25, width), np.float32), np.empty(width, np.float32)
         own_logits = np.empty((25, 1, width), np.float32)
-        for tap in range(25):
-            left = 4 * tap + 2 * (number % 2)
-            _side_by_side(logits[left, number // 2], logits[left + 1, number // 2], own_logits[tap, 0])
+        _logits_of(logits, number, own_logits)
         sums = np.empty((channels, width), np.float32)
         own = features[:, y + 2, 2 : 2 + width].copy()
         _compare(weights, features, own, strength, y, 5)
         _to_weights(weights, own_logits, 0, 0, line)
         _mean(sums, weights, image, y, 5)
         out[:, y] = sums
+
+
+@_compiled
+def prefiltered(guides: Any, logits: Any, first: Any, out: Any) -> None:
+    """`_kernels.prefiltered` from row 2 * `first` on; guides and result have a margin of 2."""
+    width = out.shape[2] - 4
+    for number in prange(2 * logits.shape[1]):
+        y = 2 * first + number
+        weights, line = np.zeros((25, width), np.float32), np.empty(width, np.float32)
+        own_logits = np.empty((25, 1, width), np.float32)
+        _logits_of(logits, number, own_logits)
+        sums = np.empty((out.shape[0], width), np.float32)
+        _to_weights(weights, own_logits, 0, 0, line)
+        _mean(sums, weights, guides, y, 5)
+        out[:, y + 2, 2 : 2 + width] = sums
 
 
 @_compiled

@@ -23,8 +23,8 @@ UPSAMPLING_CARE = slice(TAPS + 44, TAPS + 48)
 DISSENT = slice(TAPS + 48, TAPS + 52)
 PER_LEVEL = TAPS + 52
 CARES = len(affinity.CARE)
-# Of a pixel: what corrects its guides, care, and a factor on its noise.
-OF_FEATURES = affinity.CHANNELS + CARES + 1
+# Of a pixel: what corrects its guides, care, a factor on its noise, and its guides' kernel.
+OF_FEATURES = affinity.CHANNELS + CARES + 1 + TAPS
 # Channels that a trunk is told of the noise.
 OF_SPREAD = 4
 # Below this an albedo no longer divides: the texture there is too dark to tell from noise.
@@ -44,7 +44,7 @@ class Trunk(nn.Module):
     """A U-Net from 1/2 to 1/16 on pixel-unshuffled features, with a head at each level.
 
     The finest head also predicts values for each full-resolution pixel: the kernel, `extra` ones, what to add
-    to the guides before they are compared, care, and a factor on the noise's variance.
+    to the guides before they are compared, care, a factor on the noise's variance, and the guides' kernel.
     """
 
     def __init__(self, widths: Sequence[int], extra: int) -> None:
@@ -88,7 +88,7 @@ class Trunk(nn.Module):
 
 @torch.no_grad()
 def _begin(heads: list[nn.Conv2d]) -> None:
-    """Care begins at `affinity.CARE`, guides as they are, noise as statistics have it, full-resolution
+    """Care begins at `affinity.CARE`, guides nearly as they are, noise as statistics have it, full-resolution
     kernels with half their weight on the pixel itself."""
     for head in heads:
         assert head.bias is not None
@@ -98,6 +98,7 @@ def _begin(heads: list[nn.Conv2d]) -> None:
     assert finest.bias is not None
     finest.weight[-4 * OF_FEATURES :], finest.bias[-4 * OF_FEATURES :] = 0, 0
     finest.bias[PER_LEVEL:].view(-1, 4)[TAPS // 2] = 3.0
+    finest.bias[-4 * TAPS :].view(-1, 4)[TAPS // 2] = 5.0
 
 
 def _features(color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> Float[Tensor, "n c h w"]:

@@ -15,6 +15,7 @@ from mcdenoise.networks._kernels import (
     brightest_kin,
     mean_tone,
     predicted_noise,
+    prefiltered,
     reflectance,
     ridden,
     spread,
@@ -64,18 +65,18 @@ class Network(KernelPredicting):
         """See `Denoising.in_full` and `carry`."""
         start = spread(color, guides)
         predicted, levels = self.trunk(color, guides, start)
-        kernel, *others = predicted.split([TAPS, 1, 1, 3, affinity.CHANNELS, CARES, 1], dim=1)
-        trust, share, shift, correction, care, factor = (other.float() for other in others)
+        kernel, *others = predicted.split([TAPS, 1, 1, 3, affinity.CHANNELS, CARES, 1, TAPS], dim=1)
+        trust, share, shift, correction, care, factor, sight = (other.float() for other in others)
         divisor, noise = reflectance(guides, share), predicted_noise(start, factor)
         pixels = Pixels(kernel, trust, correction, care, noise.detach())
-        radiance = ridden(color.clamp(min=0) / divisor, divisor, riders)
-        tone = self.reconstruct(radiance, guides, pixels, levels, mean_tone, as_it_is)
+        radiance, seen = ridden(color.clamp(min=0) / divisor, divisor, riders), prefiltered(guides, sight)
+        tone = self.reconstruct(radiance, seen, pixels, levels, mean_tone, as_it_is)
         far = strain([shift / SHIFT, correction, care, factor], levels) if self.training else None
         shift = SHIFT * torch.tanh(shift / SHIFT) * pixels.noise / (pixels.noise + SHIFTED)
         estimate = tone_unmap(tone[:, :3] + shift) * divisor
         if not self.training:
             estimate = without_fireflies(bounded(estimate, color, guides, noise), noise)
-        return Output(estimate, noise, far, alighted(tone, divisor, riders))
+        return Output(estimate, noise, far, alighted(tone, divisor, riders), seen)
 
 
 def bounded(

@@ -12,6 +12,7 @@ from mcdenoise.networks._kernels import (
     alighted,
     mean_radiance,
     predicted_noise,
+    prefiltered,
     reflectance,
     ridden,
     spread,
@@ -35,11 +36,11 @@ class Network(KernelPredicting):
         """See `Denoising.in_full` and `carry`."""
         start = spread(color, guides)
         predicted, levels = self.trunk(color, guides, start)
-        kernel, *others = predicted.split([TAPS, 1, 1, affinity.CHANNELS, CARES, 1], dim=1)
-        trust, share, correction, care, factor = (other.float() for other in others)
+        kernel, *others = predicted.split([TAPS, 1, 1, affinity.CHANNELS, CARES, 1, TAPS], dim=1)
+        trust, share, correction, care, factor, sight = (other.float() for other in others)
         divisor, noise = reflectance(guides, share), predicted_noise(start, factor)
         pixels = Pixels(kernel, trust, correction, care, noise.detach())
-        radiance = ridden(color / divisor, divisor, riders)
-        radiance = self.reconstruct(radiance, guides, pixels, levels, mean_radiance, tone_map)
+        radiance, seen = ridden(color / divisor, divisor, riders), prefiltered(guides, sight)
+        radiance = self.reconstruct(radiance, seen, pixels, levels, mean_radiance, tone_map)
         far = strain([correction, care, factor], levels) if self.training else None
-        return Output(radiance[:, :3] * divisor, noise, far, alighted(radiance, divisor, riders))
+        return Output(radiance[:, :3] * divisor, noise, far, alighted(radiance, divisor, riders), seen)
