@@ -10,8 +10,8 @@ from PIL import Image
 
 pytest.importorskip("pyoidn")  # mcdenoise[bench]
 
-from benchmarks import origin, page, peers, pictures, quality, report, validation
-from mcdenoise import exr
+from benchmarks import origin, pictures, quality, report, validation
+from mcdenoise import exr, oidn
 from mcdenoise.errors import McdenoiseError, NoInputError
 from mcdenoise.frame import Frame
 
@@ -192,7 +192,7 @@ def test_oidn_keeps_the_size_and_from_a_few_pixels_on_the_brightness(
     size: tuple[int, int], mode: str, noisy_frame: Callable[..., Frame]
 ) -> None:
     frame = noisy_frame(1, size=size)
-    denoised = peers.modes(frame)[mode](frame)
+    denoised = oidn.modes(frame)[mode](frame)
     assert denoised.shape == frame.color.shape
     assert np.isfinite(denoised).all()
     if size != (1, 1):
@@ -203,18 +203,18 @@ def test_oidn_reads_planes_that_are_views_into_larger_ones(noisy_frame: Callable
     frame = noisy_frame(1)
     views = Frame({name: plane[::2, ::2] for name, plane in frame.planes.items()})
     copies = Frame({name: plane.copy() for name, plane in views.planes.items()})
-    np.testing.assert_array_equal(peers.noisy_guides(views), peers.noisy_guides(copies))
+    np.testing.assert_array_equal(oidn.noisy_guides(views), oidn.noisy_guides(copies))
 
 
 def test_without_albedo_oidn_runs_on_color_only(noisy_frame: Callable[..., Frame]) -> None:
     planes = noisy_frame(1).planes
-    assert list(peers.modes(Frame({"color": planes["color"], "normal": planes["normal"]}))) == ["color only"]
+    assert list(oidn.modes(Frame({"color": planes["color"], "normal": planes["normal"]}))) == ["color only"]
 
 
 def test_what_oidn_refuses_is_an_error_of_ours() -> None:
     grey = np.ones((4, 4, 3), np.float32)
     with pytest.raises(McdenoiseError, match="OIDN, test: "):
-        peers._run("test", {"color": grey, "normal": grey}, quality="high", hdr=True)
+        oidn._run("test", {"color": grey, "normal": grey}, quality="high", hdr=True)
 
 
 def test_crop_of_the_picture_lies_where_ours_is_worst() -> None:
