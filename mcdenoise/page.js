@@ -114,6 +114,7 @@ async function present(described) {
   at("download").hidden = !shown.download;
   if (shown.download) [at("download").href, at("download").download] = shown.download;
   fillTable();
+  view.style.aspectRatio = shown.size.join("/");
   at("compare").hidden = false;
   place.fits = true;
   await develop();
@@ -123,8 +124,8 @@ function fillTable() {
   const line = (words, first) => {
     const row = document.createElement("tr");
     row.append(...words.map((word, i) => {
-      const cell = document.createElement(first || !i ? "th" : "td");
-      if (first || !i) cell.scope = first ? "col" : "row";
+      const cell = document.createElement((first || !i) && word ? "th" : "td");
+      if (cell.tagName === "TH") cell.scope = first ? "col" : "row";
       cell.textContent = word;
       return cell;
     }));
@@ -240,8 +241,8 @@ const fingers = new Map();
 let dragsBar = false;
 
 function spot(event) {
-  const box = view.getBoundingClientRect(), ratio = view.width / box.width;
-  return [(event.clientX - box.left) * ratio, (event.clientY - box.top) * ratio];
+  const box = view.getBoundingClientRect(), ratio = view.width / view.clientWidth;
+  return [(event.clientX - box.left - view.clientLeft) * ratio, (event.clientY - box.top - view.clientTop) * ratio];
 }
 
 const nearBar = (x, reach) => Math.abs(x - view.width * at("split").value / 100) < reach * (devicePixelRatio || 1);

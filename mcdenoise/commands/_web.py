@@ -7,6 +7,7 @@ with its name as `?name=`. The answer is a line of JSON per event: `token`, `ste
 
 import asyncio
 import json
+import os
 import re
 import secrets
 import shutil
@@ -25,7 +26,6 @@ from urllib.parse import urlsplit
 
 from tornado import iostream, web
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
 
 from mcdenoise import page
 from mcdenoise.commands._trial import Trial
@@ -67,27 +67,30 @@ class Desk:
         return token
 
 
-def bind(port: int) -> list[socket.socket]:
-    """Sockets on the loopback; port 0 takes a free one.
+def bind(port: int) -> socket.socket:
+    """A socket on the loopback; port 0 takes a free one.
 
     Raises:
         UsageError: the port is taken, or not ours to take.
     """
     try:
-        return bind_sockets(port, LOOPBACK)
+        listening = socket.create_server((LOOPBACK, port))
     except OSError as error:
-        raise UsageError(f"--port {port}: {error.strerror}; choose another, or leave it out") from error
+        why = os.strerror(error.errno or 0)
+        raise UsageError(f"--port {port}: {why}; choose another, or leave it out") from error
+    listening.setblocking(False)
+    return listening
 
 
-def address(sockets: list[socket.socket]) -> str:
+def address(listening: socket.socket) -> str:
     """Where the page is."""
-    return f"http://{LOOPBACK}:{sockets[0].getsockname()[1]}/"
+    return f"http://{LOOPBACK}:{listening.getsockname()[1]}/"
 
 
-def serve(sockets: list[socket.socket], denoiser: "Denoiser") -> None:
+def serve(listening: socket.socket, denoiser: "Denoiser") -> None:
     """Serve until interrupted; what is being denoised then ends with its tile."""
     with _desk(denoiser) as desk:
-        asyncio.run(_listen(sockets, desk))
+        asyncio.run(_listen(listening, desk))
 
 
 @contextmanager
@@ -100,9 +103,9 @@ def _desk(denoiser: "Denoiser") -> Iterator[Desk]:
             desk.closing.set()
 
 
-async def _listen(sockets: list[socket.socket], desk: Desk) -> None:
+async def _listen(listening: socket.socket, desk: Desk) -> None:
     server = HTTPServer(application(desk), max_body_size=MOST)
-    server.add_sockets(sockets)
+    server.add_socket(listening)
     try:
         await asyncio.Event().wait()
     finally:
@@ -231,9 +234,9 @@ class Take(Handler):
             while line := await events.get():
                 self.write(line)
                 await self.flush()
-        except iostream.StreamClosedError:
+        except (iostream.StreamClosedError, asyncio.CancelledError):  # the page was left, or Ctrl-C
             self._gone = True
-        with suppress(Gone):
+        with suppress(Gone, asyncio.CancelledError):
             await work
 
     def _work(self, say: Any) -> None:

@@ -31,15 +31,16 @@ def run(arguments: argparse.Namespace) -> int:
     if find_spec("tornado") is None:
         raise UsageError("demo: needs Tornado; pip install 'mcdenoise[demo]'")
     from mcdenoise.commands import _web
-    from mcdenoise.engine import Denoiser
 
-    denoiser = Denoiser(arguments.model, device=arguments.device)
-    sockets = _web.bind(arguments.port)
-    address = _web.address(sockets)
-    _terminal.say(f"{address}  (Ctrl-C ends it)")
-    if not arguments.no_browser:
-        webbrowser.open(address)
-    _web.serve(sockets, denoiser)
+    with _web.bind(arguments.port) as listening:
+        from mcdenoise.engine import Denoiser
+
+        denoiser = Denoiser(arguments.model, device=arguments.device)
+        address = _web.address(listening)
+        _terminal.say(f"{address}  (Ctrl-C ends it)")
+        if not arguments.no_browser:
+            webbrowser.open(address)
+        _web.serve(listening, denoiser)
     return 0
 
 
