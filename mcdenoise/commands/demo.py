@@ -1,7 +1,6 @@
 """`mcdenoise demo`: a page on this machine that takes a frame and shows it before and after."""
 
 import argparse
-import webbrowser
 from importlib.util import find_spec
 
 from mcdenoise.commands import _terminal
@@ -30,6 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
     if find_spec("tornado") is None:
         raise UsageError("demo: needs Tornado; pip install 'mcdenoise[demo]'")
+    import webbrowser
+
     from mcdenoise.commands import _web
 
     with _web.bind(arguments.port) as listening:
