@@ -24,7 +24,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constrain
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all check lint fast-tests llvm pairs validation train-standard card bench bench-quality bench-speed addon addon-full test-blender farms clean
+.PHONY: help demo test test-all check lint fast-tests llvm chromium pairs validation train-standard card bench bench-quality bench-speed addon addon-full test-blender farms clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -36,7 +36,7 @@ demo: .venv/demo-installed ## install, denoise examples/frame.exr, make a before
 
 test: lint fast-tests ## install what tests need; format, lint, types, import rules, fast tests
 
-test-all: llvm farms lint ## everything in `make test`, and the slow and rendering tests
+test-all: llvm chromium farms lint ## everything in `make test`, and the slow and rendering tests
 	$(BIN)/python -m pytest
 
 check: test ## the gate before a commit: the same as `make test`
@@ -96,6 +96,14 @@ llvm:
 	  apt-get install -y -qq libllvm19 >/dev/null 2>&1 \
 	    || { apt-get update -qq && apt-get install -y -qq libllvm19; } >/dev/null 2>&1 \
 	    || echo "libllvm19: can't be installed; rendering tests use Mitsuba's slow variant"; \
+	fi
+
+# The page of `mcdenoise demo` is tried in a real browser.
+chromium:
+	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing chromium for the tests of pages"; \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1 \
+	    || echo "chromium: can't be installed; those tests are skipped"; \
 	fi
 
 # What farms' own tools make of our jobs: each in a Python of its own, since their pins exclude each other.

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pyoidn
 
-from benchmarks import addon_speed, exr_speed, large_frame, peers, turns
+from benchmarks import addon_speed, exr_speed, large_frame, turns
 from benchmarks.turns import Work
-from mcdenoise import exr
+from mcdenoise import exr, oidn
 from mcdenoise.commands import _memory
 from mcdenoise.errors import UsageError
 from mcdenoise.frame import Frame, Plane
@@ -58,8 +58,8 @@ class Given:
 def frame(given: Given) -> dict[str, Work]:
     """Arrays in, arrays out, everything loaded and warm."""
     contenders: dict[str, Work] = {OURS: partial(given.denoiser(), given.frame)}
-    for quality in peers.QUALITIES:
-        contenders[f"OIDN {quality}"] = partial(peers.noisy_guides, given.frame, quality=quality)
+    for quality in oidn.QUALITIES:
+        contenders[f"OIDN {quality}"] = partial(oidn.noisy_guides, given.frame, quality=quality)
     return contenders
 
 
@@ -71,7 +71,7 @@ def process(given: Given) -> dict[str, Work]:
               "--nrm", given.folder / "normal.pfm",
               "-o", given.folder / "out.pfm", "-d", "cpu", "-q"]  # fmt: skip
     contenders = _ours(OURS, [given.file, "-o", given.folder / "out.exr", *given.flags], given)
-    for quality in peers.QUALITIES:
+    for quality in oidn.QUALITIES:
         contenders[f"oidnDenoise {quality}"] = partial(turns.process, [*theirs, quality])
     return contenders
 

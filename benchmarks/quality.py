@@ -4,7 +4,7 @@
 
 Every frame is denoised from the mean of both halves, by us in each quality and by OIDN in its three settings,
 in one run. Writes OUT/quality.md, OUT/quality.json, OUT/NAME.png (noisy | OIDN best | ours | reference) and
-OUT/quality.html, a page to compare all of them in any zoom.
+OUT/NAME.html, a page to compare all of them in any exposure and zoom.
 """
 
 import argparse
@@ -16,13 +16,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks import origin, page, peers, pictures, report, validation
+from benchmarks import origin, pictures, report, validation
 from benchmarks.report import Result, Scored
 from benchmarks.validation import Case
-from mcdenoise import ensemble, exr, halves, metrics
+from mcdenoise import ensemble, exr, halves, metrics, oidn, page
 from mcdenoise.errors import FrameError, McdenoiseError, NoInputError
 from mcdenoise.frame import Frame
 from mcdenoise.metrics import Image
+from mcdenoise.page import Comparison
 
 Denoise = Callable[[Frame], Frame]
 
@@ -37,7 +38,6 @@ def main() -> int:
         ours = denoisers(arguments.model, arguments.device)
         results = list(measure_all(tqdm(chosen, unit="frame"), ours, pictures_to=arguments.out))
         report.write(arguments.out, results, remarks, where)
-        page.write(arguments.out, results, where)
     except McdenoiseError as error:
         print(f"benchmarks.quality: {error}", file=sys.stderr)
         return error.exit_code
@@ -67,14 +67,26 @@ def measure_all(
         references = validation.reference_halves(case)
         images = {"noisy": frame.color, **{name: run(frame).color for name, run in denoisers.items()}}
         images |= {f"{name} halves": from_halves(case, run) for name, run in denoisers.items()}
-        images |= {f"OIDN {name}": run(frame) for name, run in peers.modes(frame).items()}
+        images |= {f"OIDN {name}": run(frame) for name, run in oidn.modes(frame).items()}
         result = Result(case, {name: score(image, *references) for name, image in images.items()})
         shown = {"noisy": "noisy", result.best_oidn: result.best_oidn, "ours": "ours"}
         strip = {label: images[name] for label, name in shown.items()}
         reference = (references[0] + references[1]) / np.float32(2)
         pictures.write(pictures_to / f"{case.name}.png", strip, reference=reference)
-        page.save_pictures(pictures_to, case.name, images, reference=reference)
+        page.write(pictures_to / f"{case.name}.html", compared(result, images, reference))
         yield result
+
+
+def compared(result: Result, images: Mapping[str, Image], reference: Image) -> Comparison:
+    """All pictures of a frame and their scores, OIDN's best beside ours."""
+    table = metrics.table({name: scored.scores for name, scored in result.methods.items()})
+    flips = ["FLIP", *(f"{scored.flip:.4f}" for scored in result.methods.values())]
+    return Comparison(
+        title=result.case.name,
+        images={**images, page.REFERENCE: reference},
+        shown=(result.best_oidn, "ours"),
+        table=[[*row, flip] for row, flip in zip(table, flips, strict=True)],
+    )
 
 
 def from_halves(case: Case, denoise: Denoise) -> Image:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from benchmarks import origin, peers, quality, validation
+from benchmarks import origin, quality, validation
 from benchmarks.validation import Case
-from mcdenoise import Denoiser, metrics
+from mcdenoise import Denoiser, metrics, oidn
 from mcdenoise.__main__ import main as mcdenoise
 from mcdenoise.checkpoint import WEIGHTS
 from mcdenoise.errors import McdenoiseError, TrainingError
@@ -53,8 +53,8 @@ def measure(case: Case, denoisers: dict[str, Denoiser]) -> Scores:
     frame, halves = validation.mean_frame(case.pair), validation.reference_halves(case)
     images = {"noisy": frame.color, **{name: run(frame).color for name, run in denoisers.items()}}
     found = {name: quality.score(image, *halves).scores.relmse for name, image in images.items()}
-    oidn = [quality.score(run(frame), *halves).scores.relmse for run in peers.modes(frame).values()]
-    return {**found, "OIDN": min(oidn)}
+    theirs = [quality.score(run(frame), *halves).scores.relmse for run in oidn.modes(frame).values()]
+    return {**found, "OIDN": min(theirs)}
 
 
 def table(scores: dict[str, Scores]) -> list[str]:

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks import origin, peers, quality, validation
-from mcdenoise import metrics
+from benchmarks import origin, quality, validation
+from mcdenoise import metrics, oidn
 from mcdenoise.errors import McdenoiseError
 from mcdenoise.frame import Frame
 from mcdenoise.metrics import Image
@@ -54,7 +54,7 @@ def measure(case: validation.Case, denoise: quality.Denoise) -> dict[str, float 
     halves = validation.reference_halves(case)
     found = {}
     for name, given in inputs(frame).items():
-        theirs = min(_relmse(image, halves) for image in oidn(given).values())
+        theirs = min(_relmse(image, halves) for image in peers(given).values())
         ours = _relmse(denoise(given).color, halves)
         found[name] = ours / theirs if ours > 0 and theirs > 0 else None
     return found
@@ -77,11 +77,11 @@ def inputs(frame: Frame) -> Mapping[str, Frame]:
     return {**sets, "noisy guides": replace(frame, planes={"color": frame.color, **noisy})}
 
 
-def oidn(frame: Frame) -> Mapping[str, Image]:
+def peers(frame: Frame) -> Mapping[str, Image]:
     """What OIDN makes of the frame in each setting that its planes allow."""
     if "albedo" in frame.planes and "normal" not in frame.planes:
-        return {"color only": peers.color_only(frame), "albedo": peers.with_albedo(frame)}
-    return {name: run(frame) for name, run in peers.modes(frame).items()}
+        return {"color only": oidn.color_only(frame), "albedo": oidn.with_albedo(frame)}
+    return {name: run(frame) for name, run in oidn.modes(frame).items()}
 
 
 def table(ratios: list[dict[str, float | None]]) -> list[str]:

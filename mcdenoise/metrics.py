@@ -5,7 +5,7 @@ except `psnr` and `ssim`, which look at the tone-mapped picture. NaN or Inf in a
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -20,6 +20,16 @@ EPSILON = 0.01  # keeps the relative metrics finite on black
 MIDDLE_GREY = 0.18
 REC709 = (0.2126, 0.7152, 0.0722)
 SSIM_WINDOW = 7  # scikit-image's default side, in pixels
+# The metrics by name, and how each is written.
+COLUMNS = {
+    "relmse": "{:.6f}",
+    "smape": "{:.5f}",
+    "psnr": "{:.2f}",
+    "ssim": "{:.4f}",
+    "energy": "{:.4f}",
+    "energy_dark": "{:.4f}",
+    "energy_bright": "{:.4f}",
+}
 
 
 @dataclass(frozen=True)
@@ -39,18 +49,25 @@ class Scores:
         return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
 
 
+def table(scores: Mapping[str, Scores]) -> list[list[str]]:
+    """A row of texts for each picture, its name first, below a heading."""
+    heading = ["", *(name.removeprefix("energy_") for name in COLUMNS)]
+    return [heading, *([name, *(form.format(getattr(score, column)) for column, form in COLUMNS.items())]
+                       for name, score in scores.items())]  # fmt: skip
+
+
 def measure(image: Image, reference: Image, *, second_half: Image | None = None) -> Scores:
     """Every metric of this module at once; `reference` and `second_half` are independent renders."""
-    mean = reference if second_half is None else _mean(reference, second_half)
+    whole = mean(reference, second_half)
     dark, bright = extreme_deciles(reference)
     # Chosen by one half and compared with the other, so that the choice can't follow the reference's noise.
     values = reference if second_half is None else second_half
     return Scores(
         relmse=relmse(image, reference, second_half=second_half),
-        smape=smape(image, mean),
-        psnr=psnr(image, mean),
-        ssim=ssim(image, mean),
-        energy=energy_ratio(image, mean),
+        smape=smape(image, whole),
+        psnr=psnr(image, whole),
+        ssim=ssim(image, whole),
+        energy=energy_ratio(image, whole),
         energy_dark=energy_ratio(image, values, where=dark),
         energy_bright=energy_ratio(image, values, where=bright),
     )
@@ -151,6 +168,13 @@ def luminance(image: Image) -> Luminance:
     return np.asarray(_float64(image) @ np.array(REC709))
 
 
+def mean(first: Image, second: Image | None) -> Image:
+    """Of the halves of a picture; the first where there is no second."""
+    if second is None:
+        return first
+    return np.asarray((_float64(first) + _float64(second)) / 2, dtype=np.float32)
+
+
 def geometric_mean(values: Iterable[float]) -> float:
     """The mean for ratios: exp of the mean log.
 
@@ -161,10 +185,6 @@ def geometric_mean(values: Iterable[float]) -> float:
     if not logs:
         raise ValueError("the geometric mean of no values")
     return math.exp(sum(logs) / len(logs))
-
-
-def _mean(first: Image, second: Image) -> Image:
-    return np.asarray((_float64(first) + _float64(second)) / 2, dtype=np.float32)
 
 
 def _float64(image: Image) -> Float64[np.ndarray, "h w 3"]:

@@ -1,9 +1,11 @@
 """What every test gets: shapes checked while tests run, few threads, real files, a small noisy frame."""
 
 import os
+import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import jaxtyping
 import numpy as np
@@ -51,3 +53,15 @@ def _clean_planes(size: tuple[int, int]) -> dict[str, Plane]:
     normal = np.where(inside, (0.0, 0.6, 0.8), (0.0, 0.0, 1.0)) * np.ones((*size, 3))
     planes = {"color": albedo * light, "albedo": albedo, "normal": normal, "depth": 1 + y[..., None]}
     return {name: plane.astype(np.float32) for name, plane in planes.items()}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A real Chromium without a window, driven by Playwright; the one of the system, none is downloaded."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    chromium = next(filter(None, map(shutil.which, names)), None)
+    if chromium is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    with playwright.sync_playwright() as started, started.chromium.launch(executable_path=chromium) as found:
+        yield found

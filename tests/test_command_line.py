@@ -180,7 +180,7 @@ def test_exit_code_is_that_of_the_failures_or_one_where_some_succeed_or_they_dif
         ),
         (["a.exr", "b.exr", "-o", "out.exr"], "out.exr: would be the result of a.exr and b.exr"),
         (["denoise"], "the following arguments are required: FRAME.exr"),
-        (["denoyse", "frame.exr"], "no verb and no file 'denoyse'; the verbs are: denoise"),
+        (["denoyse", "frame.exr"], "no verb and no file 'denoyse'; the verbs are: demo, denoise"),
     ],
 )
 def test_wrong_use_is_one_line_and_code_two(

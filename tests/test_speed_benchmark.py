@@ -9,7 +9,8 @@ import pytest
 
 pytest.importorskip("pyoidn")  # mcdenoise[bench]
 
-from benchmarks import clocks, origin, peers, quality, speed, turns
+from benchmarks import clocks, origin, quality, speed, turns
+from mcdenoise import oidn
 from mcdenoise.errors import UsageError
 from mcdenoise.frame import Frame
 
@@ -88,7 +89,7 @@ def test_other_checkout_takes_turns_with_its_own_code(given: clocks.Given, tmp_p
     (package / "__main__.py").write_text("raise SystemExit('the other one')")
     ours, other, *_ = clocks.start(replace(given, beside=tmp_path / "other")).values()
     ours()
-    with pytest.raises(peers.PeerError, match="the other one"):
+    with pytest.raises(turns.PeerError, match="the other one"):
         other()
 
 
@@ -125,12 +126,12 @@ def test_oidns_own_program_reads_the_pfm_we_write_the_right_way_up(
     out = tmp_path / "out.pfm"
     turns.process([clocks.OIDN_DENOISE, "--hdr", tmp_path / "color.pfm", "-o", out, "-d", "cpu"])
     pixels = np.frombuffer(out.read_bytes().split(b"\n", 3)[3], "<f4").reshape(frame.color.shape)[::-1]
-    np.testing.assert_allclose(pixels, peers.color_only(frame), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(pixels, oidn.color_only(frame), rtol=1e-3, atol=1e-4)
 
 
 def test_program_that_fails_is_one_error_with_its_last_words() -> None:
     code = "import sys; print('first', file=sys.stderr); sys.exit('out of luck')"
-    with pytest.raises(peers.PeerError, match="exit code 1, saying: out of luck"):
+    with pytest.raises(turns.PeerError, match="exit code 1, saying: out of luck"):
         turns.process([sys.executable, "-c", code])
 
 

@@ -3,7 +3,7 @@
 import argparse
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -100,9 +100,15 @@ def load(arguments: argparse.Namespace) -> "Denoiser":
 
 
 def denoise(
-    job: Job, read: Read | None, *, denoiser: "Denoiser", label: str, arguments: argparse.Namespace
+    job: Job,
+    read: Read | None,
+    *,
+    denoiser: "Denoiser",
+    arguments: argparse.Namespace,
+    label: str = "",
+    on_tile: Callable[[int, int], None] | None = None,
 ) -> Worked | None:
-    """The network's part; `label` stands beside the bar of tiles."""
+    """The network's part; `label` stands beside the bar of tiles, unless `on_tile` is told of them."""
     from mcdenoise import selection
 
     if read is None:
@@ -110,7 +116,8 @@ def denoise(
     start = time.perf_counter()
     _memory.keep_for(*read.frame.size)
     estimate = None
-    with _terminal.tile_bar(label, quiet=_shows_no_bar(arguments)) as advance:
+    with _terminal.tile_bar(label, quiet=_shows_no_bar(arguments)) as bar:
+        advance = on_tile or bar
         if read.half is None:
             clean = denoiser(read.frame, strength=arguments.strength, on_tile=advance)
         else:

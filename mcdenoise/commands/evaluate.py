@@ -4,7 +4,6 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,22 +20,13 @@ examples:
   mcdenoise evaluate denoised.exr --reference clean.exr
   mcdenoise evaluate noisy.exr denoised.exr --reference clean.a.exr --reference2 clean.b.exr
   mcdenoise evaluate denoised.exr --reference clean.exr --json > scores.json
+  mcdenoise evaluate noisy.exr denoised.exr --reference clean.exr --html compare.html
 
 relMSE and SMAPE: lower is better. PSNR (dB) and SSIM look at the tone-mapped picture: higher is better.
 energy: mean of the picture over mean of the reference; 1 keeps all light. dark, bright: the same over the
 darkest and the brightest tenth of the pixels. With two halves of a reference (two renders with different
 seeds) relMSE doesn't count the reference's own noise.
 """
-
-COLUMNS = {
-    "relmse": "{:.6f}",
-    "smape": "{:.5f}",
-    "psnr": "{:.2f}",
-    "ssim": "{:.4f}",
-    "energy": "{:.4f}",
-    "energy_dark": "{:.4f}",
-    "energy_bright": "{:.4f}",
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reference", type=Path, required=True, metavar="FILE.exr", help="the clean picture")
     parser.add_argument("--reference2", type=Path, metavar="FILE.exr", help="its other half, another seed")
     parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE.html", help="write a page to compare them: slider, zoom, error map"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -54,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     reference = exr.read_frame(arguments.reference).color
     second_half = _second_half(arguments, reference)
     scores: dict[str, Scores] = {}
+    images: dict[str, Image] = {}
     exit_code = 0
     for path in arguments.files:
         try:
@@ -63,10 +57,34 @@ def run(arguments: argparse.Namespace) -> int:
             exit_code = error.exit_code
         else:
             scores[str(path)] = metrics.measure(image, reference, second_half=second_half)
+            if arguments.html:
+                images[str(path)] = image
     print(_as_json(arguments, scores) if arguments.json else _as_table(scores))
+    if images:
+        _write_page(arguments, images, metrics.mean(reference, second_half), metrics.table(scores))
     if find_spec("skimage") is None:
         print("ssim: needs scikit-image; pip install 'mcdenoise[bench]'", file=sys.stderr)
     return exit_code
+
+
+def _write_page(
+    arguments: argparse.Namespace, images: "dict[str, Image]", reference: "Image", table: list[list[str]]
+) -> None:
+    """The first and the last file beside each other, whatever else there is to choose.
+
+    Raises:
+        UsageError: nothing can be written there.
+    """
+    from mcdenoise import page
+
+    first, last = next(iter(images)), next(reversed(images))
+    comparison = page.Comparison(
+        title=arguments.reference.name,
+        images={**images, page.REFERENCE: reference},
+        shown=(first, page.REFERENCE if first == last else last),
+        table=table,
+    )
+    page.write(arguments.html, comparison)
 
 
 def _second_half(arguments: argparse.Namespace, reference: "Image") -> "Image | None":
@@ -84,9 +102,9 @@ def _color_of_size(path: Path, reference: "Image") -> "Image":
 
 
 def _as_table(scores: "Mapping[str, Scores]") -> str:
-    rows = [["", *(name.removeprefix("energy_") for name in COLUMNS)]]
-    for path, score in scores.items():
-        rows.append([path, *(COLUMNS[name].format(value) for name, value in asdict(score).items())])
+    from mcdenoise import metrics
+
+    rows = metrics.table(scores)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(_line(row, widths) for row in rows)
 

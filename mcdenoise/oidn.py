@@ -1,4 +1,6 @@
-"""OIDN as its users run it: HDR, in its three settings. The peer in every run of the benchmarks.
+"""Intel Open Image Denoise as its users run it: HDR, in its three settings. The peer that ours stands beside.
+
+Importing it needs pyoidn.
 
 Source: pyoidn (https://pypi.org/project/pyoidn), the wheel that carries OIDN's own libraries.
 """
@@ -9,9 +11,8 @@ from functools import cache, partial
 import numpy as np
 import pyoidn
 
-from benchmarks.turns import PeerError
-from mcdenoise.frame import Frame
-from mcdenoise.metrics import Image
+from mcdenoise.errors import McdenoiseError
+from mcdenoise.frame import Frame, Plane
 
 QUALITIES = {
     "high": pyoidn.OIDN_QUALITY_HIGH,
@@ -20,23 +21,23 @@ QUALITIES = {
 }
 
 
-def color_only(frame: Frame, *, quality: str = "high") -> Image:
+def color_only(frame: Frame, *, quality: str = "high") -> Plane:
     """The color alone."""
     return _run("color", {"color": frame.color}, quality=quality, hdr=True)
 
 
-def with_albedo(frame: Frame, *, quality: str = "high") -> Image:
+def with_albedo(frame: Frame, *, quality: str = "high") -> Plane:
     """Color and albedo as they were rendered."""
     given = {name: frame.planes[name] for name in ("color", "albedo")}
     return _run("with albedo", given, quality=quality, hdr=True)
 
 
-def noisy_guides(frame: Frame, *, quality: str = "high") -> Image:
+def noisy_guides(frame: Frame, *, quality: str = "high") -> Plane:
     """Albedo and normal as they were rendered."""
     return _run("noisy guides", _guided(frame), quality=quality, hdr=True)
 
 
-def clean_guides(frame: Frame, *, quality: str = "high") -> Image:
+def clean_guides(frame: Frame, *, quality: str = "high") -> Plane:
     """Albedo and normal denoised first, each by itself, then taken as noise-free (cleanAux)."""
     images = _guided(frame)
     for name in ("albedo", "normal"):
@@ -44,22 +45,22 @@ def clean_guides(frame: Frame, *, quality: str = "high") -> Image:
     return _run("clean guides", images, quality=quality, hdr=True, cleanAux=True)
 
 
-def modes(frame: Frame, *, quality: str = "high") -> Mapping[str, Callable[[Frame], Image]]:
+def modes(frame: Frame, *, quality: str = "high") -> Mapping[str, Callable[[Frame], Plane]]:
     """The settings that OIDN can run on this frame, by name: without both guides only the first."""
     known = {"color only": color_only, "noisy guides": noisy_guides, "clean guides": clean_guides}
     usable = known if {"albedo", "normal"} <= frame.planes.keys() else {"color only": color_only}
     return {name: partial(run, quality=quality) for name, run in usable.items()}
 
 
-def _guided(frame: Frame) -> dict[str, Image]:
+def _guided(frame: Frame) -> dict[str, Plane]:
     return {name: frame.planes[name] for name in ("color", "albedo", "normal")}
 
 
-def _run(role: str, images: Mapping[str, Image], *, quality: str, **flags: bool) -> Image:
+def _run(role: str, images: Mapping[str, Plane], *, quality: str, **flags: bool) -> Plane:
     """Denoise `images` by the filter kept for `role`; it is set up anew only where the size changes.
 
     Raises:
-        PeerError: OIDN's own message.
+        McdenoiseError: OIDN's own message.
     """
     filter_ = _filter(role, quality)
     # These stay referenced until `execute` is done: OIDN reads and writes their memory directly.
@@ -73,7 +74,7 @@ def _run(role: str, images: Mapping[str, Image], *, quality: str, **flags: bool)
     filter_.commit()
     filter_.execute()
     if message := _device().get_error():
-        raise PeerError(f"OIDN, {role}: {message}")
+        raise McdenoiseError(f"OIDN, {role}: {message}")
     return output
 
 
