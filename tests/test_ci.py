@@ -17,6 +17,8 @@ def test_skip_is_a_failure_but_for_what_isnt_installed(
     reason: str, asked: str, outcome: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MCDENOISE_SKIPS", asked)
-    report = pytest.CollectReport("tests/test_farm.py", "skipped", ("test_farm.py", 1, f"Skipped: {reason}"), [])
+    report = pytest.CollectReport(
+        "tests/test_farm.py", "skipped", ("test_farm.py", 1, f"Skipped: {reason}"), []
+    )
     assert conftest._without_skip(report).outcome == outcome
     assert outcome == "skipped" or reason in str(report.longrepr)
