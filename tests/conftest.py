@@ -3,9 +3,9 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jaxtyping
 import numpy as np
@@ -18,6 +18,31 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")  # torch reads it on import; a tes
 from mcdenoise.frame import Frame, Plane  # noqa: E402 - after the hook, or its shapes go unchecked
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
+
+# Why a test may be skipped all the same: what `make test-all` installs isn't among it.
+NOT_INSTALLED = ("needs a Blender", "needs MCDENOISE_BLENDER", f"no {SHARED}", "no right to mount")
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fails what is skipped, where `make test-all` says so."""
+    return _without_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole file."""
+    return _without_skip((yield))
+
+
+def _without_skip(report: Report) -> Report:
+    """With MCDENOISE_SKIPS=fail a skipped test is a failed one: its tools were installed."""
+    if report.skipped and os.environ.get("MCDENOISE_SKIPS") == "fail" and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if not reason.startswith(NOT_INSTALLED):
+            report.outcome, report.longrepr = "failed", f"skipped, and mayn't be: {reason}"
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import halving_engine
 import numpy as np
 import pytest
 
-from mcdenoise import exr
+from mcdenoise import exr, halves
 from mcdenoise.__main__ import main
 from mcdenoise.commands import _elsewhere, _jobs
 from mcdenoise.errors import UsageError
@@ -193,6 +194,33 @@ def test_killed_machine_loses_no_frame_and_relative_names_mean_the_same_there(st
     kill(machines[0])
     studio.ends(client, 0)
     studio.expect_all()
+
+
+@pytest.mark.slow
+def test_killed_worker_loses_no_frame_of_two_halves(
+    studio: Studio, noisy_frame: Callable[..., Frame]
+) -> None:
+    numbers = range(1, 13)
+    both = {number: (noisy_frame(number), noisy_frame(100 + number)) for number in numbers}
+    for number, halves_of_it in both.items():
+        for letter, frame in zip("ab", halves_of_it, strict=True):
+            exr.write_frame(studio.folder / f"half.{letter}.{number:04}.exr", frame)
+    address, _ = studio.cluster()
+    machines = [studio.worker(address), studio.worker(address)]
+    wait(lambda: len(studio.pids()) == 2)
+    words = ["half.a.####.exr", "--half", "half.b.####.exr", "--frames=1-12", "-o", "out.####.exr", "--quiet"]
+    client = studio.start("mcdenoise", *words, "--cluster", address)
+    studio.until(3)
+    kill(machines[0])
+    assert len(studio.inodes()) < len(numbers)
+    studio.ends(client, 0)
+    for number in numbers:
+        read = [exr.read_frame(studio.folder / f"half.{letter}.{number:04}.exr") for letter in "ab"]
+        engine = halving_engine.Denoiser()
+        mixed, estimate = halves.merge((read[0], read[1]), (engine(read[0]), engine(read[1])))
+        result = exr.read_frame(studio.folder / f"out.{number:04}.exr")
+        np.testing.assert_array_equal(result.color, mixed.color)
+        assert result.attributes["mcdenoise.error"] == pytest.approx(estimate.mean_error)
 
 
 @pytest.mark.slow

@@ -67,10 +67,10 @@ def test_every_make_target_exists(line: str) -> None:
         assert "=" in word or word in targets
 
 
-@pytest.mark.parametrize("line", lines("python"))
-def test_every_module_to_run_exists(line: str) -> None:
-    words = shlex.split(line)
-    assert find_spec(words[2]) if words[1] == "-m" else (ROOT / words[1]).exists()
+@pytest.mark.parametrize("page", [*PAGES, *(ROOT / "docs").glob("*.md")], ids=lambda page: page.name)
+def test_every_module_to_run_exists(page: Path) -> None:
+    named = re.findall(r"\bpython -m ([\w.]+\w)", page.read_text(encoding="utf-8"))
+    assert [module for module in named if not find_spec(module)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

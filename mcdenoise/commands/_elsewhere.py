@@ -64,8 +64,9 @@ def _sent_along(arguments: argparse.Namespace) -> argparse.Namespace:
 
 
 def _absolute(job: Job) -> Job:
-    half = job.half and job.half.absolute()
-    return replace(job, source=job.source.absolute(), target=job.target.absolute(), half=half)
+    half, pattern = job.half and job.half.absolute(), job.pattern and str(Path(job.pattern).absolute())
+    source, target = job.source.absolute(), job.target.absolute()
+    return replace(job, source=source, target=target, half=half, pattern=pattern)
 
 
 def _do(job: Job, arguments: argparse.Namespace, version: str) -> Written | McdenoiseError | _Unfit:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mcdenoise import __version__, exr, selection
-from mcdenoise.commands import _halves
+from mcdenoise.commands import _halves, _temporal
 from mcdenoise.commands._jobs import Job
 from mcdenoise.errors import ExrError, McdenoiseError
 from mcdenoise.exr import Picture
@@ -47,10 +47,14 @@ def _difference(job: Job, wanted: Wanted, arguments: argparse.Namespace) -> str:
         _halves.HALF
     ):
         return f"wasn't made with the half {told}"
+    if arguments.temporal != (_temporal.TEMPORAL in _header(there, chosen)):
+        return f"was made with{'out' if arguments.temporal else ''} --temporal"
     if job.in_place:
         return _difference_in_place(chosen, arguments)
     return (
-        _changed_since(job.target, [*_sources(chosen), *_model_file(arguments.model), *_other(job)])
+        _changed_since(
+            job.target, [*_sources(chosen), *_model_file(arguments.model), *_other(job, arguments)]
+        )
         or _other_making(there, chosen, arguments)
         or _other_channels(there, chosen, arguments)
     )
@@ -72,8 +76,9 @@ def _sources(chosen: Selection) -> list[Path]:
     return [chosen.picture.path, *(other.path for other, _ in chosen.elsewhere.values())]
 
 
-def _other(job: Job) -> list[Path]:
-    return [job.half] if job.half else []
+def _other(job: Job, arguments: argparse.Namespace) -> list[Path]:
+    around = _temporal.neighbours(job).values() if arguments.temporal else ()
+    return [*around, *([job.half] if job.half else [])]
 
 
 def _model_file(model: str) -> list[Path]:

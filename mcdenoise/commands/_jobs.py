@@ -46,12 +46,22 @@ def plan(arguments: argparse.Namespace) -> list[Job]:
     found = [
         job for path in dict.fromkeys(arguments.frames) for job in _named(path, numbers, arguments.output)
     ]
+    if arguments.temporal:
+        _refuse_temporal(found, arguments)
     if arguments.half and is_file(arguments.half):
         found = [_with_half(job, Path(arguments.half), len(arguments.frames)) for job in found]
     if arguments.inplace:
         found = [_in_place(job) for job in found]
     _refuse_shared_targets(found)
     return found[_chunk(arguments.chunk_size, arguments.chunk_index, len(found))]
+
+
+def _refuse_temporal(jobs: Sequence[Job], arguments: argparse.Namespace) -> None:
+    for flag in ("half", "inplace"):
+        if getattr(arguments, flag):
+            raise UsageError(f"--temporal and --{flag}: don't go together; leave one of them out")
+    if not all(job.pattern for job in jobs):
+        raise UsageError(f"--temporal: is for sequences, not for {jobs[0].source}; write shot.####.exr")
 
 
 def missing(jobs: Sequence[Job]) -> dict[Job, McdenoiseError]:

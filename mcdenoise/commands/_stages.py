@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mcdenoise import __version__
-from mcdenoise.commands import _halves, _memory, _pipeline, _terminal
+from mcdenoise.commands import _halves, _memory, _pipeline, _temporal, _terminal
 from mcdenoise.commands._jobs import Job
 from mcdenoise.errors import ExrError, McdenoiseError, printable
 
@@ -23,13 +23,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Read:
-    """A frame in memory, with what is taken of it, notes on its guides, and its other half if it has one."""
+    """A frame in memory, with what is taken of it, notes on its guides, and its other half or its neighbours
+    if they have a say."""
 
     chosen: "Selection"
     frame: "Frame"
     notes: Mapping[str, str]
     seconds: float
     half: "Frame | None" = None
+    around: "_temporal.Around | None" = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,11 @@ def read(job: Job, arguments: argparse.Namespace) -> Read | None:
     chosen = selection.select(exr.read(job.source), wanted)
     frame, notes = selection.load(chosen)
     half = _halves.read(job, arguments.half, wanted, chosen, frame) if arguments.half else None
-    return Read(chosen, frame, notes, time.perf_counter() - start, half)
+    around = None
+    if arguments.temporal:
+        around, more = _temporal.read(job, wanted, chosen, frame)
+        notes = {**notes, **more}
+    return Read(chosen, frame, notes, time.perf_counter() - start, half, around)
 
 
 def load(arguments: argparse.Namespace) -> "Denoiser":
@@ -118,7 +124,9 @@ def denoise(
     estimate = None
     with _terminal.tile_bar(label, quiet=_shows_no_bar(arguments)) as bar:
         advance = on_tile or bar
-        if read.half is None:
+        if read.around:
+            clean = _temporal.denoise(read.around, denoiser, arguments.strength)
+        elif read.half is None:
             clean = denoiser(read.frame, strength=arguments.strength, on_tile=advance)
         else:
             both = read.frame, read.half
@@ -131,9 +139,10 @@ def denoise(
         "mcdenoise.strength": arguments.strength,
         **selection.told(read.chosen, clean),
         **(_halves.told(job, arguments.half, estimate) if estimate else {}),
+        **(_temporal.told(read.around) if read.around else {}),
         "mcdenoise.seconds": seconds,
     }
-    kept = replace(read, frame=_without_guides(read.frame), half=None)
+    kept = replace(read, frame=_without_guides(read.frame), half=None, around=None)
     return Worked(kept, _without_guides(clean), made_by, seconds, estimate)
 
 

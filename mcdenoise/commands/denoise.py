@@ -26,6 +26,7 @@ examples:
   mcdenoise frame.exr --model mine.safetensors --strength 0.8
   mcdenoise frame.exr --quality high
   mcdenoise beauty.a.exr --half beauty.b.exr --target-error 0.01
+  mcdenoise shot.####.exr --temporal -o clean/
   mcdenoise frame.exr --inplace --keep-noisy
   mcdenoise frame.exr --albedo diffcol --normal guides.exr::N --aovs key_light,fill_light
 
@@ -74,6 +75,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--target-error", type=_error, metavar="X", help="exit code 4 if a frame's expected error is above X"
+    )
+    parser.add_argument(
+        "--temporal",
+        action="store_true",
+        help="let the frames before and after vote, moved by motion vectors or by camera and depth",
     )
     parser.add_argument("--keep-noisy", action="store_true", help="add the input as a layer of its own")
     parser.add_argument("--keep-nonfinite", action="store_true", help="put NaN and Inf of the input back")

@@ -106,8 +106,16 @@ class Head:
     @property
     def display_window(self) -> Window:
         """The `displayWindow`, or the data window where none is declared."""
-        packed = {raw.name: raw.value for raw in self.attributes}.get(b"displayWindow", b"")
+        packed = self._packed("displayWindow")
         return window(packed) if len(packed) == 16 else self.window
+
+    def matrix(self, name: str) -> tuple[float, ...]:
+        """A 4 x 4 matrix row by row, for vectors that are rows; empty if there is none."""
+        packed = self._packed(name)
+        return struct.unpack("<16f", packed) if len(packed) == 64 else ()
+
+    def _packed(self, name: str) -> bytes:
+        return {raw.name: raw.value for raw in self.attributes}.get(name.encode(), b"")
 
     @property
     def name(self) -> str:

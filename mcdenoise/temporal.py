@@ -1,0 +1,199 @@
+"""A denoised frame of a sequence, and what the frames before and after say of it: less noise and flicker.
+
+A neighbour's pictures are moved to where its surfaces are now. It counts where the guides agree, and the less
+the more the light has changed: with v the variance of a denoised pixel and d the change of the true radiance,
+its best weight beside 1 for the frame itself is v / (v + d²). Both are told without a reference, from squares
+over (y² + 0.01), means of the channels:
+
+    d² = m² - SURE² var(m)      m the mean, over some pixels, of the difference of the noisy frames
+    2 v + d² = E[(difference of the denoised frames)²]
+
+Source: weights by inverse variance; a change is what stands out of its own noise. docs/decisions/0020.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Float32
+from torch import Tensor
+
+from mcdenoise import affinity, encoding
+from mcdenoise.frame import Frame, Plane
+from mcdenoise.metrics import EPSILON
+
+# Row by row, for vectors that are rows: OpenEXR's `worldToNDC`.
+Matrix = tuple[float, ...]
+# Where a pixel's surface is in another frame: so many pixels to the right and down.
+Motion = Float32[np.ndarray, "h w 2"]
+
+# Deviations of the Gaussians over which a change is sought, in pixels, and that of v.
+SOUGHT, AROUND = (1.0, 3.0), 2.0
+# A change has to stand out by so many deviations of its own noise.
+SURE = 2.0
+# Relative variance of a denoised pixel at least.
+CLEAN = 1e-6
+
+
+class Moment(NamedTuple):
+    """A frame before and after it was denoised; the noisy one has the guides."""
+
+    noisy: Frame
+    clean: Frame
+
+
+def vote(now: Moment, others: Sequence[tuple[Moment, Motion]]) -> Frame:
+    """The denoised frame, its color and layers averaged with those of its neighbours where they agree.
+
+    Each neighbour comes with the motion from now to there. All are of one size and have the same layers.
+    """
+    scale = encoding.exposure(now.clean.color)
+    middle = encoding.middle_depth(now.noisy.planes["depth"]) if "depth" in now.noisy.planes else None
+    own, total = _seen(now, scale, middle), _light(now.clean, scale)
+    weights = torch.ones_like(own.guides[:, :1])
+    for other, motion in others:
+        at = places(motion)
+        there = _seen(other, scale, middle).moved(at)
+        weight = _weight(own, there, inside(at) * agreement(there.guides, own.guides))
+        light = _light(other.clean, scale)
+        total = {name: plane + weight * moved_light(light[name], at) for name, plane in total.items()}
+        weights = weights + weight
+    mixed = {name: encoding.decode(plane / weights, scale) for name, plane in total.items()}
+    return Frame({**now.clean.planes, "color": mixed.pop("color")}, now.clean.attributes, mixed)
+
+
+def camera_motion(
+    depth: Plane, here: Matrix, there: Matrix, corner: tuple[int, int], display: tuple[int, int]
+) -> Motion:
+    """Where things that stand still are in the picture of another camera.
+
+    `depth` is the distance along the ray, 0 at infinity; `corner` the first pixel's x and y within the
+    display window, `display` that window's width and height.
+    """
+    height, width = depth.shape[:2]
+    x, y = np.meshgrid(np.arange(width) + 0.5 + corner[0], np.arange(height) + 0.5 + corner[1])
+    (turn, shift), (other_turn, other_shift) = _parts(here), _parts(there)
+    back = np.linalg.inv(turn)
+    rays = np.stack([x / display[0], y / display[1], np.ones_like(x)], axis=2) @ back
+    rays /= np.linalg.norm(rays, axis=2, keepdims=True)
+    nearness = np.divide(1, depth, out=np.zeros(depth.shape), where=depth > 0)
+    seen = rays @ other_turn + (other_shift - shift @ back @ other_turn) * nearness
+    seen = np.where(seen[..., 2:] > 0, seen, np.nan)  # behind that camera
+    found = seen[..., :2] / seen[..., 2:] * display
+    return np.asarray(found - np.stack([x, y], axis=2), np.float32)
+
+
+def vector_motion(vector: Float32[np.ndarray, "h w 4"]) -> Mapping[int, Motion]:
+    """The motion to the frame before (-1) and after (1), of Cycles' pass Vector.
+
+    Its x and y lead from now to the frame before, z and w from the frame after to now, upwards.
+
+    Source: found by what brings the frames of `benchmarks.shot_blender` together, of four signs each.
+    """
+    flip = np.array([1, -1], np.float32)
+    return {-1: vector[..., :2] * flip, 1: -vector[..., 2:] * flip}
+
+
+def _parts(matrix: Matrix) -> tuple[np.ndarray, np.ndarray]:
+    """What turns a row vector into x w, y w, w, and what is added then."""
+    columns = np.array(matrix, np.float64).reshape(4, 4)[:, [0, 1, 3]]
+    return columns[:3], columns[3]
+
+
+class _Seen(NamedTuple):
+    """Exposed noisy and denoised color, and guides."""
+
+    noisy: Float[Tensor, "1 3 h w"]
+    clean: Float[Tensor, "1 3 h w"]
+    guides: Float[Tensor, "1 g h w"]
+
+    def moved(self, at: Float[Tensor, "1 h w 2"]) -> "_Seen":
+        """As it is seen from now."""
+        return _Seen(moved_light(self.noisy, at), moved_light(self.clean, at), moved(self.guides, at))
+
+
+def _seen(moment: Moment, scale: float, middle: float | None) -> _Seen:
+    noisy, _ = encoding.finite(moment.noisy.color)
+    guides = encoding.guides(moment.noisy.planes, moment.noisy.size, middle)
+    colors = (encoding.tensor(encoding.expose(color, scale)) for color in (noisy, moment.clean.color))
+    return _Seen(*colors, encoding.tensor(guides))
+
+
+def _light(clean: Frame, scale: float) -> dict[str, Float[Tensor, "1 c h w"]]:
+    """All that is mixed alike, exposed."""
+    return {name: encoding.tensor(plane * np.float32(scale))
+            for name, plane in {"color": clean.color, **clean.layers}.items()}  # fmt: skip
+
+
+def places(motion: Motion) -> Float[Tensor, "1 h w 2"]:
+    """Where each pixel is sought, in -1..1 as `grid_sample` wants it; outside where that isn't known."""
+    height, width = motion.shape[:2]
+    x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    places = (motion + np.stack([x, y], axis=2)) * (2 / width, 2 / height) - 1
+    return torch.from_numpy(np.nan_to_num(places, nan=-9).astype(np.float32))[None]
+
+
+def inside(places: Float[Tensor, "1 h w 2"]) -> Float[Tensor, "1 1 h w"]:
+    """1 where a place is in the picture, else 0."""
+    return (places.abs() <= 1).all(3)[:, None].float()
+
+
+def moved(image: Float[Tensor, "1 c h w"], places: Float[Tensor, "1 h w 2"]) -> Float[Tensor, "1 c h w"]:
+    """The picture as it is seen from now: cubic, so that little is blurred."""
+    return F.grid_sample(image, places, mode="bicubic", padding_mode="border", align_corners=False)
+
+
+def moved_light(
+    image: Float[Tensor, "1 c h w"], places: Float[Tensor, "1 h w 2"]
+) -> Float[Tensor, "1 c h w"]:
+    """The same of radiance, as tones: a bright pixel doesn't shine into its neighbours."""
+    return encoding.tone_unmap(moved(encoding.tone_map(image), places).clamp(min=0))
+
+
+def agreement(one: Float[Tensor, "1 g h w"], other: Float[Tensor, "1 g h w"]) -> Float[Tensor, "1 1 h w"]:
+    """1 where the guides are the same, 0 where they are of another thing."""
+    seen = (guides[:, : affinity.CHANNELS] for guides in (one, other))
+    return torch.exp(-affinity.strangeness(*seen, affinity.care(one)))[:, None]
+
+
+def _weight(own: _Seen, there: _Seen, agreed: Float[Tensor, "1 1 h w"]) -> Float[Tensor, "1 1 h w"]:
+    """v / (v + d²) of a neighbour whose guides have `agreed` so far, times that."""
+    level = ((there.clean + own.clean) / 2).square().mean(1, keepdim=True) + EPSILON
+    squares = ((there.clean - own.clean).square() / level).mean(1, keepdim=True)
+    both, _ = _mean(squares, agreed, AROUND)
+    change = (squares - SURE**2 * both).clamp(min=0)  # what only one pixel has was moved wrongly
+    noise = []
+    for deviation in SOUGHT:
+        mean, variance = _mean(there.noisy - own.noisy, agreed, deviation)
+        beyond = ((mean.square() - SURE**2 * variance).clamp(min=0) / level).mean(1, keepdim=True)
+        change = torch.maximum(change, beyond)
+        noise.append((variance / level).mean(1, keepdim=True))
+    variance = torch.minimum((both - change).clamp(min=0), noise[0]) / 2 + CLEAN
+    return agreed * variance / (variance + change)
+
+
+def _mean(
+    image: Float[Tensor, "1 c h w"], weight: Float[Tensor, "1 1 h w"], deviation: float
+) -> tuple[Float[Tensor, "1 c h w"], Float[Tensor, "1 c h w"]]:
+    """The mean over a Gaussian, and the variance of that mean."""
+    total = _blurred(weight, deviation) + 1e-6
+    mean = _blurred(weight * image, deviation) / total
+    square, cross, count = (
+        _blurred(weight.square() * part, deviation, power=2)
+        for part in (image.square(), image, torch.ones_like(image))
+    )
+    return mean, (square - 2 * mean * cross + mean.square() * count).clamp(min=0) / total.square()
+
+
+def _blurred(image: Float[Tensor, "1 c h w"], deviation: float, power: int = 1) -> Float[Tensor, "1 c h w"]:
+    """Summed under a Gaussian of sum 1 or its square."""
+    reach = round(3 * deviation)
+    steps = torch.arange(-reach, reach + 1, dtype=image.dtype)
+    taps = torch.exp(-(steps**2) / (2 * deviation**2))
+    taps = (taps / taps.sum()) ** power
+    channels = image.shape[1]
+    down = taps.reshape(1, 1, -1, 1).expand(channels, -1, -1, -1)
+    padded = F.pad(image, [reach] * 4)
+    return F.conv2d(F.conv2d(padded, down, groups=channels), down.transpose(2, 3), groups=channels)
