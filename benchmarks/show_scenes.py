@@ -1,13 +1,13 @@
-"""Run by a Python that has bpy: two sets that no model of ours has seen, made of files of the MORSE simulator.
+"""Run by a Python that has bpy: two sets that no model of ours has seen, from files of the MORSE simulator.
 
     apt-get download morse-simulator-data && dpkg -x morse-simulator-data_*.deb morse
     PYTHON_WITH_BPY benchmarks/show_scenes.py morse/usr/share/morse/data/environments scenes/
 
-`kitchen.blend`: TUM's kitchen at noon under a new ceiling, for Cycles.
-`apartment/apartment-01.xml` and on: LAAS's apartment at night, under a ceiling too, lit by its own paper lamps,
-for Mitsuba. In both a camera goes through in 16 frames.
+`kitchen.blend`: TUM's kitchen at noon under a new ceiling, for Cycles. `apartment/apartment-01.xml` and on:
+LAAS's apartment at night, under a ceiling too, lit by its own paper lamps, for Mitsuba. In both a camera goes
+through in 16 frames.
 
-Source: https://packages.debian.org/bookworm/morse-simulator-data (BSD-3-Clause, LAAS-CNRS, ONERA, ISAE-SUPAERO).
+Source: https://packages.debian.org/bookworm/morse-simulator-data, BSD-3-Clause, LAAS-CNRS and others.
 """
 
 import math

@@ -50,7 +50,19 @@ def test_weights_that_a_user_has_are_trained_on_and_run_in_oidn(
     exported: Path, tmp_path: Path, noisy_frame: small.MakeFrame
 ) -> None:
     pairs, out = small.save_pairs(tmp_path / "pairs", noisy_frame), tmp_path / "tuned.safetensors"
-    words = ["--init", str(exported), "--steps", "4", "--batch", "2", "--crop", "32", "--device", "cpu", "--quiet"]
+    words = [
+        "--init",
+        str(exported),
+        "--steps",
+        "4",
+        "--batch",
+        "2",
+        "--crop",
+        "32",
+        "--device",
+        "cpu",
+        "--quiet",
+    ]
     assert main(["train", str(pairs), *words, "-o", str(out)]) == 0
     before, after = (checkpoint.load_model(path) for path in (exported, out))
     assert isinstance(after.network, unet.Network)
