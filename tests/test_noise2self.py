@@ -1,12 +1,16 @@
 """What one noisy buffer says of itself and of a denoiser."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from scipy import ndimage
 
-from mcdenoise import noise2self
+from mcdenoise import exr, noise2self
+from mcdenoise.__main__ import main
 from mcdenoise.frame import Frame
+from mcdenoise.metrics import EPSILON
 
 SIZE = (64, 80)
 
@@ -65,3 +69,80 @@ def test_plane_is_its_own_stand_in() -> None:
     plane = torch.from_numpy(1 + 2 * x + 3 * y)[None, None]
     around = noise2self.masked(plane, torch.ones(9, 9, dtype=torch.bool))
     torch.testing.assert_close(around[..., 1:-1, 1:-1], plane[..., 1:-1, 1:-1])
+
+
+# ---- what is told of a denoiser ----
+
+
+def blurred(deviation: float) -> noise2self.Denoise:
+    def denoise(noisy: Frame) -> Frame:
+        smooth = ndimage.gaussian_filter(noisy.color, (deviation, deviation, 0))
+        return Frame({**noisy.planes, "color": smooth})
+
+    return denoise
+
+
+def clean(noisy: Frame) -> np.ndarray:
+    """What `frame` made noisy."""
+    return np.broadcast_to((0.2 + np.linspace(0, 1, SIZE[1]))[None, :, None], noisy.color.shape)
+
+
+def test_loss_is_the_error_and_the_noise() -> None:
+    """Of two denoisers the losses differ as their errors do, though no clean picture is known."""
+    noisy = frame(3)
+    weight = 1 / (clean(noisy) ** 2 + EPSILON)
+    losses = [noise2self.loss(blurred(deviation), noisy) for deviation in (0.7, 2.0)]
+    errors = [((blurred(d)(noisy).color - clean(noisy)) ** 2 * weight).mean() for d in (0.7, 2.0)]
+    assert losses[0] - losses[1] > 0.5 * (errors[0] - errors[1]) > 0
+    noise = ((noisy.color - clean(noisy)) ** 2 * weight).mean()
+    assert losses[1] == pytest.approx(errors[1] + noise, rel=0.2)
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.5])
+def test_strength_is_that_of_the_least_error(kept: float) -> None:
+    """Of a denoiser that keeps half of the noise all is best, and it would be twice of it; of one that takes
+    all and darkens, less is."""
+
+    def denoise(noisy: Frame) -> Frame:
+        smooth = ndimage.gaussian_filter(noisy.color, (3, 3, 0))
+        made = kept * noisy.color + (1 - kept) * (smooth if kept else 0.5 * smooth)
+        return Frame({**noisy.planes, "color": made})
+
+    noisy = frame(4)
+    made = denoise(noisy).color
+    away, off = made - noisy.color, clean(noisy) - noisy.color
+    weight = 1 / (made**2 + EPSILON)
+    best = float((weight * away * off).sum() / (weight * away**2).sum())
+    assert noise2self.strength(denoise, noisy, made) == pytest.approx(min(best, 1), abs=0.1)
+    assert (best < 0.8) == (kept == 0)
+
+
+def test_all_is_taken_where_nothing_can_be_told() -> None:
+    planes = {"color": np.full((*SIZE, 3), 0.5, np.float32)}
+    assert noise2self.strength(blurred(1), Frame(planes), planes["color"]) == 1
+
+
+# ---- the command ----
+
+
+def test_strength_is_chosen_from_the_frame_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exr.write_frame(tmp_path / "shot.exr", frame(1))
+    words = [str(tmp_path / "shot.exr"), "--strength", "auto", "--device", "cpu"]
+    assert main(words) == 0
+    made = exr.read_frame(tmp_path / "shot_denoised.exr")
+    chosen = made.attributes["mcdenoise.strength.chosen"]
+    assert made.attributes["mcdenoise.strength"] == "auto"
+    assert 0 < float(chosen) <= 1
+    assert f"strength {float(chosen):.2f}" in capsys.readouterr().out
+    assert main([*words, "--skip-existing"]) == 0
+    assert "is there already" in capsys.readouterr().out
+
+
+def test_frame_whose_neighbours_share_noise_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "splat.exr"
+    exr.write_frame(path, frame(1, spread=0.6))
+    assert main([str(path), "--strength", "auto"]) == 1
+    assert f"{path}: --strength auto: neighbouring pixels share noise" in capsys.readouterr().err
+    assert not path.with_name("splat_denoised.exr").exists()
