@@ -132,6 +132,13 @@ def strength(denoise: Denoise, frame: Frame, clean: Plane) -> float:
     return float(np.clip((1 - followed / hidden_noise) * noise / moved, 0, 1))
 
 
+def hidden_pixels(denoise: Denoise, frame: Frame) -> tuple[Plane, Plane]:
+    """What a denoiser makes of hidden pixels, and what they are: 1 n 3 each."""
+    judged = [(one.denoised[one.hidden], frame.color[one.hidden]) for one in _judge(denoise, frame)]
+    made, given = (np.concatenate(each)[None] for each in zip(*judged, strict=True))
+    return made, given
+
+
 def _judge(denoise: Denoise, frame: Frame) -> Iterator[Judged]:
     count = min(max(-(-ENOUGH * PHASES // (frame.size[0] * frame.size[1])), 1), MOST_PHASES)
     for phase in range(0, PHASES, SPACING + 1)[:count]:

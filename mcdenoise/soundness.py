@@ -57,6 +57,11 @@ def faults(renders: Sequence[Frame]) -> list[str]:
     return alone + found
 
 
+def faults_alone(frame: Frame) -> list[str]:
+    """What is wrong with a render that is learned from by itself, a line each."""
+    return _alone(frame, "a")
+
+
 def fault_between(one: Frame, other: Frame) -> str:
     """Why two renders of one size, finite in all planes, aren't independent ones of one view; else empty."""
     checks = (_same_seed, _same_pixels, _other_exposure, _correlated)

@@ -1,13 +1,15 @@
 """What one noisy buffer says of itself and of a denoiser."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import small
 import torch
 from scipy import ndimage
 
-from mcdenoise import exr, noise2self
+from mcdenoise import Denoiser, dataset, exr, metrics, noise2self, trainer, views
 from mcdenoise.__main__ import main
 from mcdenoise.frame import Frame
 from mcdenoise.metrics import EPSILON
@@ -146,3 +148,80 @@ def test_frame_whose_neighbours_share_noise_is_refused(
     assert main([str(path), "--strength", "auto"]) == 1
     assert f"{path}: --strength auto: neighbouring pixels share noise" in capsys.readouterr().err
     assert not path.with_name("splat_denoised.exr").exists()
+
+
+# ---- training on single frames ----
+
+
+def test_no_visible_pixel_is_learned_from(noisy_frame: small.MakeFrame) -> None:
+    """The gradient is that of hidden pixels: it doesn't change with what a target holds elsewhere."""
+    view = small.pair([noisy_frame(1, size=(40, 48))] * 2)
+    single = views.apart(view)[0]
+    batch = next(dataset.batches([single], dataset.Cut(32, 1, 1, is_single=True)))
+    assert int(batch.judged.sum()) == 32 * 32 // noise2self.PHASES
+    seen = ~batch.judged.expand_as(batch.color)
+    torch.testing.assert_close(batch.color[seen], batch.target[seen])
+    assert not torch.equal(batch.color, batch.target)
+    other = replace(batch, target=torch.where(seen, 3.0, batch.target))
+    assert torch.equal(gradient(batch), gradient(other))
+
+
+def gradient(batch: dataset.Batch) -> torch.Tensor:
+    """Of the loss by itself."""
+    network = small.network("hybrid").train()
+    output = trainer.judged_only(network.in_full(batch.color, batch.guides), batch)
+    ((output.estimate - batch.target) ** 2).mean().backward()
+    return torch.cat([part.grad.flatten() for part in network.parameters() if part.grad is not None])
+
+
+def test_single_frames_teach(tmp_path: Path, noisy_frame: small.MakeFrame) -> None:
+    """Each render by itself; the error against the clean picture falls."""
+    for number in range(6):
+        exr.write_frame(tmp_path / f"shot.{number:04d}.exr", noisy_frame(number, size=(40, 48)))
+    out = tmp_path / "show.safetensors"
+    words = ["--target", "self", "--network", "unet", "--steps", "60", "--batch", "2", "--crop", "32"]
+    settings = [
+        "--learning-rate",
+        "2e-3",
+        "--ema",
+        "0.9",
+        "--validate-every",
+        "60",
+        "--device",
+        "cpu",
+        "--quiet",
+    ]
+    assert main(["train", str(tmp_path), *words, *settings, "-o", str(out)]) == 0
+    noisy, wanted = noisy_frame(9, size=(40, 48)), noisy_frame(9, size=(40, 48), sigma=0)
+    made = Denoiser(out, device="cpu")(noisy)
+    errors = [metrics.relmse(picture.color, wanted.color) for picture in (made, noisy)]
+    assert errors[0] < 0.5 * errors[1]
+
+
+def test_frames_whose_neighbours_share_noise_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exr.write_frame(tmp_path / "splat.exr", frame(1, spread=0.6))
+    assert main(["train", str(tmp_path), "--target", "self", "-o", str(tmp_path / "no.safetensors")]) == 1
+    assert "splat.exr: neighbouring pixels share noise" in capsys.readouterr().err
+
+
+def test_model_is_tuned_on_single_frames(tmp_path: Path, noisy_frame: small.MakeFrame) -> None:
+    for number in range(4):
+        exr.write_frame(tmp_path / f"shot.{number:04d}.exr", noisy_frame(number, size=(64, 64)))
+    out = tmp_path / "show.safetensors"
+    words = [
+        "--init",
+        "standard",
+        "--steps",
+        "2",
+        "--batch",
+        "1",
+        "--crop",
+        "32",
+        "--device",
+        "cpu",
+        "--quiet",
+    ]
+    assert main(["train", str(tmp_path), "--target", "self", *words, "-o", str(out)]) == 0
+    assert "held-out frames" in (tmp_path / "show.run" / "report.html").read_text(encoding="utf-8")
