@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from mcdenoise import encoding, shards, views
+from mcdenoise import encoding, noise2self, shards, views
 from mcdenoise.errors import McdenoiseError, TrainingError
 from mcdenoise.frame import GUIDES, Plane
 from mcdenoise.views import View
@@ -28,7 +28,8 @@ class Batch:
 
     `target_noise` is the variance of the target's noise over that of the input's, by their samples. `witness`
     is a cleaner render than the input, independent of it and of the target: weights may be made of it. NaN
-    where there is none. `target_guides` are the guides of the target's renders.
+    where there is none. `target_guides` are the guides of the target's renders, `judged` the pixels that are
+    compared: all, or those hidden in the color.
     """
 
     color: Float[Tensor, "n 3 h w"]
@@ -37,6 +38,7 @@ class Batch:
     target_noise: Float[Tensor, "n 1 1 1"]
     witness: Float[Tensor, "n 3 h w"]
     target_guides: Float[Tensor, "n g h w"]
+    judged: Bool[Tensor, "n 1 h w"]
 
 
 @dataclass(frozen=True)
@@ -55,23 +57,30 @@ class Cut:
     # Which of so many equal parts of every batch is made: a rank's share.
     part: int = 0
     parts: int = 1
+    # Every render is its own target: some of its pixels are hidden in the input, and only they are compared.
+    is_single: bool = False
 
 
 def load(
-    folder: Path, second: Path | None = None, *, progress: Callable[[int, int], None] | None = None
+    folder: Path,
+    second: Path | None = None,
+    *,
+    are_single: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[View], list[str]]:
     """All views in shards below `folder`, or else all sound pairs of EXR files, read into memory; with a
-    second folder, pairs of files that have the same path in both.
+    second folder, pairs of files that have the same path in both. Single renders are views of their own.
 
-    Also returns a line for each pair that can't be trained on.
+    Also returns a line for each pair, or single render, that can't be trained on.
 
     Raises:
         TrainingError: there is no folder, no sound pair in it, or a damaged shard.
     """
     packed = sorted(folder.rglob(f"*{shards.SUFFIX}"))
     if packed and not second:
-        return [view for path in packed for view in shards.read(path)], []
-    found = views.find(folder, second)
+        stored = [view for path in packed for view in shards.read(path)]
+        return [one for view in stored for one in views.apart(view)] if are_single else stored, []
+    found = views.find_single(folder) if are_single else views.find(folder, second)
     sound: list[View] = []
     wrong: list[str] = []
     with ThreadPoolExecutor() as pool:
@@ -126,7 +135,8 @@ class Batches(Dataset[Batch]):
         share = self._cut.batch // self._cut.parts
         first = self._cut.part * share
         items = [_item(pair, self._cut.crop, draw) for pair, draw in drawn[first : first + share]]
-        return Batch(*(torch.cat(parts) for parts in zip(*items, strict=True)))
+        batch = Batch(*(torch.cat(parts) for parts in zip(*items, strict=True)))
+        return _with_hidden(batch, int(chance.integers(noise2self.PHASES))) if self._cut.is_single else batch
 
 
 def batches(pairs: Sequence[View], cut: Cut, *, first_step: int = 0, workers: int = 0) -> Iterator[Batch]:
@@ -146,7 +156,15 @@ def _read(files: views.Files) -> View | str:
         view, faults = views.read(files)
     except McdenoiseError as error:
         return str(error)
+    if not faults and len(view.renders) == 1 and (fault := noise2self.fault(view.frame(0))):
+        faults = [fault]
     return f"{files.paths[0]}: {'; '.join(faults)}" if faults else view
+
+
+def _with_hidden(batch: Batch, phase: int) -> Batch:
+    height, width = batch.color.shape[-2:]
+    hidden = torch.from_numpy(noise2self.mask((height, width), phase))
+    return replace(batch, color=noise2self.masked(batch.color, hidden), judged=hidden.expand_as(batch.judged))
 
 
 @dataclass(frozen=True)
@@ -201,7 +219,8 @@ def _item(pair: View, crop: int, draw: _Draw) -> tuple[Tensor, ...]:
     given, seen = (encoding.guides(part, (crop, crop), middle) for part in (planes, others))
     noise = torch.full((1, 1, 1, 1), _samples(pair, chosen).sum() / _samples(pair, rest).sum())
     color, goal, witness = (encoding.tensor(plane) for plane in colors)
-    return color, encoding.tensor(given), goal, noise, witness, encoding.tensor(seen)
+    judged = torch.ones(1, 1, crop, crop, dtype=torch.bool)
+    return color, encoding.tensor(given), goal, noise, witness, encoding.tensor(seen), judged
 
 
 def _roles(pair: View, chance: np.random.Generator) -> tuple[list[int], list[int], list[int]]:
@@ -212,6 +231,8 @@ def _roles(pair: View, chance: np.random.Generator) -> tuple[list[int], list[int
     if pair.has_clean:
         last = len(pair.renders) - 1
         return [int(chance.integers(last))], [], [last]
+    if len(pair.renders) == 1:
+        return [0], [], [0]
     order = [int(i) for i in chance.permutation(len(pair.renders))]
     # One render mostly, so that noise is learned from; more of them are a cleaner input.
     count = 1 if chance.uniform() < 0.75 else int(chance.integers(1, len(order)))

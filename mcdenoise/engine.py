@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from mcdenoise import checkpoint, encoding, ensemble, layering, tiling
+from mcdenoise import checkpoint, encoding, ensemble, layering, noise2self, tiling
 from mcdenoise.errors import UsageError
 from mcdenoise.frame import Frame, Layer, Plane
 from mcdenoise.networks._contract import Denoising, Output, Riders
@@ -51,17 +51,26 @@ class Denoiser:
         numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
 
     def __call__(
-        self, frame: Frame, *, strength: float = 1.0, on_tile: Callable[[int, int], None] | None = None
+        self,
+        frame: Frame,
+        *,
+        strength: float | Literal["auto"] = 1.0,
+        on_tile: Callable[[int, int], None] | None = None,
     ) -> Frame:
         """The frame with `color` and `layers` denoised; its other planes stay.
 
-        `strength` blends from the noisy color (0) to the denoised (1). What is no number is never shown to
-        the network: its neighbours stand in for such a pixel; the attribute `mcdenoise.replaced` counts them.
+        `strength` blends from the noisy color (0) to the denoised (1); `auto` is for noise that isn't shared
+        by neighbours (see `noise2self.strength`), and is noted as `mcdenoise.strength.chosen`. What is no
+        number is never shown to the network: its neighbours stand in for such a pixel; the attribute
+        `mcdenoise.replaced` counts them.
         """
         noted = {**frame.attributes, "mcdenoise.model": self.model_name, "mcdenoise.replaced": 0}
         if strength == 0:
             return Frame(frame.planes, noted, frame.layers)
         clean = ensemble.average(self._denoise_once, frame, self._looks, on_tile)
+        if strength == "auto":
+            strength = noise2self.strength(self, _sound(frame)[0], clean.color)
+            noted["mcdenoise.strength.chosen"] = strength
         if strength < 1:
             noisy, _ = _sound(frame)
             clean = replace(

@@ -21,6 +21,8 @@ ALPHA = "alpha"
 NOISY = "noisy"
 # The channel that says how wrong each pixel is expected to be.
 ERROR = "mcdenoise.error"
+# What `--strength auto` chose.
+CHOSEN = "mcdenoise.strength.chosen"
 # What a surface's color is divided by at least.
 BLACK = 1e-4
 
@@ -84,10 +86,11 @@ def taken(selection: Selection) -> dict[str, str]:
 
 
 def told(selection: Selection, clean: Frame) -> dict[str, Attribute]:
-    """What the header says of what was taken and replaced."""
+    """What the header says of what was taken, replaced and chosen."""
     layers = "; ".join(f"{name}: {text}" for name, text in taken(selection).items())
     replaced = int(clean.attributes.get("mcdenoise.replaced", 0))
-    return {"mcdenoise.layers": layers, "mcdenoise.replaced": replaced}
+    chosen = {name: clean.attributes[name] for name in (CHOSEN,) if name in clean.attributes}
+    return {"mcdenoise.layers": layers, "mcdenoise.replaced": replaced, **chosen}
 
 
 def load(selection: Selection) -> tuple[Frame, Mapping[str, str]]:

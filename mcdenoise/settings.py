@@ -28,6 +28,12 @@ class TrainSettings:
         "start from this model, a shipped one's name or a file, in place of random weights",
         metavar="MODEL",
     )
+    target: str = setting(
+        "other",
+        "what an input is compared with: the other render of its view, or its own pixels (self), hidden from "
+        "the network a sixteenth at a time, where there is one render only (Noise2Self)",
+        choices=("other", "self"),
+    )
     loss: str = setting(
         "relative_l2", "which loss; only those whose best constant is the mean", metavar="NAME"
     )

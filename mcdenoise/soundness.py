@@ -57,6 +57,11 @@ def faults(renders: Sequence[Frame]) -> list[str]:
     return alone + found
 
 
+def faults_alone(frame: Frame) -> list[str]:
+    """What is wrong with a render that is learned from by itself, a line each."""
+    return _alone(frame, "a")
+
+
 def fault_between(one: Frame, other: Frame) -> str:
     """Why two renders of one size, finite in all planes, aren't independent ones of one view; else empty."""
     checks = (_same_seed, _same_pixels, _other_exposure, _correlated)
@@ -74,10 +79,10 @@ def correlation_between(one: Frame, other: Frame) -> float:
     scale = _scale(one, other)
     details = [_blocks(np.clip(_detail(frame.color.mean(axis=2)) / scale, -2, 2)) for frame in (one, other)]
     noise = (details[0] - details[1]).std(axis=1)
-    flat = _blocks(_flat(one) & _flat(other)).mean(axis=1)
+    level = _blocks(flat(one) & flat(other)).mean(axis=1)
     details = [block - block.mean(axis=1, keepdims=True) for block in details]
     power = np.sqrt((details[0] ** 2).mean(axis=1) * (details[1] ** 2).mean(axis=1))
-    usable = (noise > np.maximum(LEAST_NOISE, LEAST_SHARE * np.sqrt(power))) & (flat > 0.5) & (power > 0)
+    usable = (noise > np.maximum(LEAST_NOISE, LEAST_SHARE * np.sqrt(power))) & (level > 0.5) & (power > 0)
     if usable.sum() < LEAST_BLOCKS:
         return float("nan")
     shared = (details[0] * details[1]).mean(axis=1)
@@ -204,7 +209,7 @@ def _detail(level: np.ndarray) -> np.ndarray:
     return np.asarray(level - ndimage.uniform_filter(level, 3))
 
 
-def _flat(frame: Frame) -> np.ndarray:
+def flat(frame: Frame) -> np.ndarray:
     """Where no guide changes over 3x3 pixels; everywhere without guides."""
     flat = np.ones(frame.size, bool)
     guides = {name: plane for name, plane in frame.planes.items() if name != "color"}

@@ -26,10 +26,12 @@ from mcdenoise import (
     losses,
     metrics,
     networks,
+    noise2self,
     ranks,
 )
 from mcdenoise.dataset import Batch
 from mcdenoise.errors import ModelError, TrainingError, UsageError
+from mcdenoise.frame import Frame, Plane
 from mcdenoise.journal import Journal, Report
 from mcdenoise.networks._contract import Denoising, Output
 from mcdenoise.ranks import Ranks
@@ -46,6 +48,8 @@ VALIDATION_PAIRS = 24
 NOISE_WEIGHT = 1.0
 # How much prefiltered guides count, in squares of strangeness.
 GUIDES_WEIGHT = 0.5
+# The variance of target and input, of a hidden pixel, over that of two renders.
+HIDDEN_NOISE = (1 + float((noise2self.AROUND**2).sum())) / 2
 # So that what is bounded doesn't run against its bounds, where nothing is learned any more.
 STRAIN_WEIGHT = 0.05
 
@@ -206,6 +210,8 @@ def update(
     color, guides = batch.color.to(device), batch.guides.to(device)
     with engine.precision(device):
         output = state.in_full(color, guides)
+    if settings.target == "self":
+        output = judged_only(output, batch)
     estimate, target = output.estimate.float(), batch.target.to(device)
     ratio = batch.target_noise.to(device)
     known = _noise(color, guides) if output.noise is None else output.noise.detach()
@@ -238,6 +244,23 @@ def update(
     return everywhere, seconds
 
 
+def judged_only(output: Output, batch: Batch) -> Output:
+    """The output, but the target and sure of it where it isn't judged.
+
+    What is judged was hidden: there the input is the mean of its neighbours, and what is said of the noise is
+    made to fit. It is the quietest around, which certainty looks for.
+    """
+    judged = batch.judged.to(output.estimate.device)
+    estimate = torch.where(judged, output.estimate, batch.target.to(output.estimate))
+    noise, strain = output.noise, output.strain
+    return output._replace(
+        estimate=estimate,
+        noise=None if noise is None else torch.where(judged, noise * HIDDEN_NOISE, 1.0),
+        strain=None if strain is None else strain / noise2self.PHASES,  # as the mean over all pixels is
+        guides=None,  # there is no other render of them
+    )
+
+
 def _noise(color: Tensor, guides: Tensor) -> Tensor:
     """The variance of the input's noise in tones, for networks that don't predict it."""
     tone = encoding.tone_map(color)
@@ -259,19 +282,30 @@ def learning_rate(step: int, settings: TrainSettings) -> float:
 
 
 def validate(network: Denoising, pairs: Sequence[View], device: torch.device) -> dict[str, float]:
-    """relMSE (geometric mean) and PSNR (mean) of one half denoised against the other, noisy half.
+    """relMSE (geometric mean) and PSNR (mean) of one half denoised against the other, noisy half; of single
+    renders by their hidden pixels.
 
     The other half's own variance is part of these numbers: they rank models, they aren't errors.
     """
     relmse, psnr = [], []
     for pair in pairs[:: max(-(-len(pairs) // VALIDATION_PAIRS), 1)]:
-        other = pair.frame(1).color
+        clean, other = _compared(network, pair, device)
         if not other.any():
             continue  # black on black has no error, whose logarithm would be endless
-        clean, _ = engine.denoise(network, pair.frame(0), device=device)
         relmse.append(metrics.relmse(clean, other))
         psnr.append(metrics.psnr(clean, other))
     return {"relmse": metrics.geometric_mean(relmse), "psnr": float(np.mean(psnr))} if relmse else {}
+
+
+def _compared(network: Denoising, view: View, device: torch.device) -> tuple[Plane, Plane]:
+    """What a network makes of a render, and what to hold against it, h w 3."""
+
+    def denoise(frame: Frame) -> Frame:
+        return engine.denoise_all(network, frame, device=device)
+
+    if len(view.renders) == 1:
+        return noise2self.hidden_pixels(denoise, view.frame(0))
+    return denoise(view.frame(0)).color, view.frame(1).color
 
 
 def save(state: State, settings: TrainSettings, path: Path) -> None:
@@ -316,8 +350,9 @@ def first_step(out: Path) -> int:
 def batches(pairs: Sequence[View], settings: TrainSettings, state: State) -> Iterator[Batch]:
     """This rank's share of the batches still to go, each cut while the one before it is learned from."""
     cut = dataset.Cut(
-        settings.crop, settings.batch, settings.seed, part=state.ranks.rank, parts=state.ranks.count
-    )
+        settings.crop, settings.batch, settings.seed, part=state.ranks.rank, parts=state.ranks.count,
+        is_single=settings.target == "self",
+    )  # fmt: skip
     steps_to_go = settings.steps - state.step
     source = dataset.batches(pairs, cut, first_step=state.step, workers=settings.workers)
     if settings.workers:

@@ -5,7 +5,7 @@ of the same name each. Any renderer that `layouts` knows will do.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -90,6 +90,25 @@ def find(folder: Path, second: Path | None = None) -> list[Files]:
     return found
 
 
+def find_single(folder: Path) -> list[Files]:
+    """Each .exr file below `folder` as a view of one render.
+
+    Raises:
+        TrainingError: there is no such folder, or no frame in it.
+    """
+    found = [Files(path.relative_to(folder).with_suffix("").as_posix(), (path,))
+             for path in sorted(folder.rglob("*.exr"))]  # fmt: skip
+    if not found:
+        raise TrainingError(f"{folder}: no frame to train on; no .exr there")
+    return found
+
+
+def apart(view: View) -> list[View]:
+    """Each render of a view as a view of its own."""
+    return [replace(view, name=f"{view.name}.{letter}", renders=(render,), spps=(spp,))
+            for letter, render, spp in zip(LETTERS, view.renders, view.spps, strict=False)]  # fmt: skip
+
+
 def read(files: Files) -> tuple[View, list[str]]:
     """A view in memory, and what is wrong with it, if anything (see `soundness.faults`).
 
@@ -104,7 +123,8 @@ def read(files: Files) -> tuple[View, list[str]]:
             f"{files.paths[0]}: its halves differ in data window: {windows[0]} and {windows[-1]}"
         )
     frames = [exr.frame(picture, layout) for picture, layout in zip(pictures, layouts, strict=True)]
-    return _view(files, frames), soundness.faults(frames)
+    faults = soundness.faults(frames) if len(frames) > 1 else soundness.faults_alone(frames[0])
+    return _view(files, frames), faults
 
 
 def _lettered(folder: Path, first: Path) -> Files:

@@ -171,6 +171,10 @@ def test_exit_code_is_that_of_the_failures_or_one_where_some_succeed_or_they_dif
         (["frame.exr", "--strength", "1.5"], "argument --strength: 1.5 isn't from 0 to 1"),
         (["frame.exr", "--strength", "nan"], "argument --strength: nan isn't from 0 to 1"),
         (["frame.exr", "--strength", "much"], "argument --strength: 'much' isn't a number"),
+        (
+            ["frame.exr", "--half", "b.exr", "--strength", "auto"],
+            "--strength auto: two halves tell the best mix",
+        ),
         (["frame.exr", "--tile", "0"], "argument --tile: '0' isn't a number of pixels"),
         (["frame.exr", "--device", "tpu"], "argument --device: invalid choice: 'tpu'"),
         (["frame.exr", "--colour", "x"], "unrecognized arguments: --colour"),

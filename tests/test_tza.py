@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small
 import torch
 
 from mcdenoise import checkpoint, encoding, exr, networks, tza
@@ -42,6 +43,38 @@ def exported(model: Path) -> Path:
 
 
 def test_oidn_makes_of_it_what_we_do(model: Path, exported: Path, tmp_path: Path) -> None:
+    assert_oidn_agrees(model, exported, tmp_path)
+
+
+def test_weights_that_a_user_has_are_trained_on_and_run_in_oidn(
+    exported: Path, tmp_path: Path, noisy_frame: small.MakeFrame
+) -> None:
+    pairs, out = small.save_pairs(tmp_path / "pairs", noisy_frame), tmp_path / "tuned.safetensors"
+    words = [
+        "--init",
+        str(exported),
+        "--steps",
+        "4",
+        "--batch",
+        "2",
+        "--crop",
+        "32",
+        "--device",
+        "cpu",
+        "--quiet",
+    ]
+    assert main(["train", str(pairs), *words, "-o", str(out)]) == 0
+    before, after = (checkpoint.load_model(path) for path in (exported, out))
+    assert isinstance(after.network, unet.Network)
+    assert after.card["settled"]["share"] > 0
+    weights = [model.network.convs["dec0"].weight for model in (before, after)]
+    assert 0 < float((weights[0] - weights[1]).detach().abs().max()) < 0.01
+    assert main(["export", str(out), "--to", "tza", "-o", str(tmp_path / "tuned.tza")]) == 0
+    assert_oidn_agrees(out, tmp_path / "tuned.tza", tmp_path)
+
+
+def assert_oidn_agrees(model: Path, exported: Path, folder: Path) -> None:
+    """Its own program makes of the exported weights what we make of the model."""
     pyoidn = pytest.importorskip("pyoidn", reason="needs mcdenoise[bench]")
     planes = {name: plane[:352] for name, plane in exr.read_frame(FRAME).planes.items()}  # whole steps of 16
     frame = Frame({**planes, "albedo": planes["albedo"].clip(0, 1)})
@@ -50,13 +83,13 @@ def test_oidn_makes_of_it_what_we_do(model: Path, exported: Path, tmp_path: Path
         estimate = checkpoint.load_model(model).network(encoded.color, encoded.guides)  # in float32
     ours = encoding.decode(estimate, 1.0)
     for name in ("color", "albedo", "normal"):
-        write_pfm(tmp_path / f"{name}.pfm", frame.planes[name])
+        write_pfm(folder / f"{name}.pfm", frame.planes[name])
     program = Path(pyoidn.__file__).parent / "oidn" / "bin" / "oidnDenoise"
     words = [program, "--hdr", "color.pfm", "--alb", "albedo.pfm", "--nrm", "normal.pfm", "-o", "out.pfm",
              "-w", exported, "--is", repr(encoded.exposure), "-d", "cpu"]  # fmt: skip
-    told = subprocess.run([*map(str, words)], cwd=tmp_path, env=libraries(program), capture_output=True)
+    told = subprocess.run([*map(str, words)], cwd=folder, env=libraries(program), capture_output=True)
     assert told.returncode == 0, told.stderr
-    theirs = read_pfm(tmp_path / "out.pfm", frame.size) * np.float32(encoded.exposure)
+    theirs = read_pfm(folder / "out.pfm", frame.size) * np.float32(encoded.exposure)
     assert ours.std() > 0.05
     tones = [unet.curve(torch.from_numpy(np.ascontiguousarray(picture))) for picture in (ours, theirs)]
     assert float((tones[0] - tones[1]).abs().max()) < 1e-3

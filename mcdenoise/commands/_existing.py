@@ -100,7 +100,9 @@ def _other_making(there: Picture, chosen: Selection, arguments: argparse.Namespa
         "mcdenoise.version": __version__,
         "mcdenoise.model": Path(arguments.model).stem,
         "mcdenoise.quality": arguments.quality,
-        "mcdenoise.strength": float(np.float32(arguments.strength)),
+        "mcdenoise.strength": "auto"
+        if arguments.strength == "auto"
+        else float(np.float32(arguments.strength)),
         "mcdenoise.layers": layers,
     }
     for name, value in now.items():

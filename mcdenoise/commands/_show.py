@@ -70,12 +70,13 @@ def _write(
 
 
 def _row(view: View, picture: Path, init: str, networks: tuple[Denoising, Denoising]) -> str:
-    noisy, other = view.frame(0), view.frame(1).color
+    renders = [view.frame(number).color for number in range(len(view.renders))]
     device = next(networks[1].parameters()).device
-    images = {name: engine.denoise(network, noisy, device=device)[0]
+    images = {name: engine.denoise(network, view.frame(0), device=device)[0]
               for name, network in zip((init, "tuned"), networks, strict=True)}  # fmt: skip
-    cells = "".join(f"<td>{metrics.relmse(image, other):.4f}</td>" for image in images.values())
-    strip = _strip(picture, {"noisy": noisy.color, **images, "other": other})
+    scores = [trainer.validate(network, [view], device).get("relmse", 0.0) for network in networks]
+    cells = "".join(f"<td>{score:.4f}</td>" for score in scores)
+    strip = _strip(picture, {"noisy": renders[0], **images, "other": renders[-1]})
     return f"<tr><td>{html.escape(view.name)}</td>{cells}<td>{strip}</td></tr>"
 
 

@@ -88,6 +88,10 @@ def read(job: Job, arguments: argparse.Namespace) -> Read | None:
     if arguments.temporal:
         around, more = _temporal.read(job, wanted, chosen, frame)
         notes = {**notes, **more}
+    if arguments.strength == "auto":
+        from mcdenoise import noise2self
+
+        noise2self.refuse_shared(f"{job.source}: --strength auto", frame)
     return Read(chosen, frame, notes, time.perf_counter() - start, half, around)
 
 
@@ -168,6 +172,8 @@ def write(job: Job, worked: Worked | None, arguments: argparse.Namespace) -> Wri
     exr.write(job.target, chosen.picture, selection.edits(chosen, planes, worked.made_by, **kept))
     seconds = worked.seconds + time.perf_counter() - start
     summary = _summary(job, chosen, noisy, worked.read.notes, seconds)
+    if selection.CHOSEN in worked.made_by:
+        summary += f"; strength {worked.made_by[selection.CHOSEN]:.2f}"
     if estimate is None:
         return Written("denoised", seconds, summary)
     return Written("denoised", seconds, f"{summary}; {_halves.summary(estimate)}", estimate.mean_error)

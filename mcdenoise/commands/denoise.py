@@ -56,7 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="(auto)")
     parser.add_argument(
-        "--strength", type=_strength, default=1.0, metavar="0..1", help="0 keeps the input (1)"
+        "--strength",
+        type=_strength,
+        default=1.0,
+        metavar="0..1|auto",
+        help="0 keeps the input; auto: told from the frame's noise (1)",
     )
     parser.add_argument("--tile", type=_pixels, metavar="PIXELS", help="side of a tile (by memory)")
     for plane in PLANES:
@@ -130,6 +134,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Denoise each frame; one bad frame doesn't stop the rest."""
     if arguments.target_error is not None and not arguments.half:
         raise UsageError("--target-error: the error is known from two halves only; give --half too")
+    if arguments.strength == "auto" and arguments.half:
+        raise UsageError("--strength auto: two halves tell the best mix pixel by pixel; leave it out")
     jobs = _jobs.plan(arguments)
     report = Report(jobs)
     with _kept(report, arguments):
@@ -256,7 +262,9 @@ def _error(text: str) -> float:
     return error
 
 
-def _strength(text: str) -> float:
+def _strength(text: str) -> float | str:
+    if text == "auto":
+        return text
     try:
         strength = float(text)
     except ValueError as error:

@@ -25,6 +25,7 @@ EXAMPLES = """examples:
   torchrun --nproc-per-node 2 -m mcdenoise train pairs/ -o show.safetensors
   mcdenoise train shot/ --init standard -o show.safetensors    fine-tune the shipped model on a show
   mcdenoise train one/ other/ --init standard -o show.safetensors    a render of each frame in both folders
+  mcdenoise train frames/ --target self -o show.safetensors    frames that were rendered once (Noise2Self)
   tensorboard --logdir show.run
 Run it again to go on where it was stopped: the state is kept in show.run/."""
 
@@ -60,14 +61,17 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"{out}: exists, and not from a run that could go on; give another -o or remove it")
     talks = not ranks.mine().rank  # of several, the first
     quiet = arguments.quiet or not talks
-    pairs, left_out = _load(arguments.pairs, quiet=quiet)
+    if settings.target == "self" and len(arguments.pairs) > 1:
+        raise UsageError("train --target self: give one folder of frames")
+    pairs, left_out = _load(arguments.pairs, are_single=settings.target == "self", quiet=quiet)
     for line in left_out if talks else ():
         complain(f"left out: {line}")
     first = trainer.first_step(out)
     with tqdm(total=settings.steps, initial=first, unit="step", disable=quiet or None) as bar:
         trainer.train(settings, pairs, out, report=_reporter(bar))
     if talks:
-        say(f"{out}: trained on {len(pairs)} pairs; log in {trainer.run_folder(out)}")
+        what = "pairs" if settings.target == "other" else "frames"
+        say(f"{out}: trained on {len(pairs)} {what}; log in {trainer.run_folder(out)}")
     if talks and settings.init:
         from mcdenoise.commands import _show
 
@@ -83,7 +87,7 @@ def _fine_tuning(init: str) -> dict[str, object]:
     return {**FINE_TUNING, "network": type(network).__module__.rsplit(".", 1)[-1]}
 
 
-def _load(folders: "list[Path]", *, quiet: bool) -> "tuple[list[View], list[str]]":
+def _load(folders: "list[Path]", *, are_single: bool, quiet: bool) -> "tuple[list[View], list[str]]":
     from mcdenoise import dataset
 
     with tqdm(unit="pair", desc="reading pairs", leave=False, disable=quiet or None) as bar:
@@ -92,7 +96,7 @@ def _load(folders: "list[Path]", *, quiet: bool) -> "tuple[list[View], list[str]
             bar.total = total
             bar.update(done - bar.n)
 
-        return dataset.load(*folders, progress=progress)
+        return dataset.load(*folders, are_single=are_single, progress=progress)
 
 
 def _reporter(bar: "tqdm[Never]") -> "Callable[[Report], None]":
