@@ -7,7 +7,7 @@ the input together, one may be a witness, and all others the target.
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,10 @@ class Batch:
     target: Float[Tensor, "n 3 h w"]
     target_noise: Float[Tensor, "n 1 1 1"]
     witness: Float[Tensor, "n 3 h w"]
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on a device."""
+        return Batch(*(getattr(self, part.name).to(device) for part in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -192,7 +196,7 @@ def _item(pair: View, crop: int, draw: _Draw) -> tuple[Tensor, ...]:
     # The exposure comes from the input alone: a factor that depended on the target would bias its mean. And
     # from the whole view, as a frame's does: a crop may be all window.
     whole = _mean(pair, chosen, "color", (slice(None), slice(None)))
-    scale = encoding.exposure(whole) * 2**draw.stops
+    scale = (pair.exposure or encoding.exposure(whole)) * 2**draw.stops
     colors = [encoding.expose(planes[name], scale) for name in ("color", "target", "witness")]
     given = encoding.guides(planes, (crop, crop))
     noise = torch.full((1, 1, 1, 1), _samples(pair, chosen).sum() / _samples(pair, rest).sum())

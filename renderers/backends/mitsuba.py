@@ -80,9 +80,22 @@ class MitsubaScene:
         matrix, fov = self._own
         if view > 0:
             matrix, fov = cameras.find(self.cast, matrix, fov, chance, where=f"{self.name}, view {view}")
-        self._camera, self._fov = matrix, fov
+        self.place(matrix, fov)
         if self._has_lens:
             self._focus_by(chance)
+            self._aim_all()
+
+    @property
+    def view(self) -> tuple[np.ndarray, float]:
+        """The camera-to-world matrix (4 4; x left, y up, z ahead) and the field of view in degrees."""
+        return self._camera, self._fov
+
+    def place(self, matrix: np.ndarray, fov: float) -> None:
+        """Put the camera there; see `view`."""
+        self._camera, self._fov = matrix, fov
+        self._aim_all()
+
+    def _aim_all(self) -> None:
         for sensor in self._sensors.values():
             self._aim(sensor)
 
