@@ -90,6 +90,7 @@ def _works(views: Sequence[View], settings: TrainSettings) -> dict[str, Work]:
     device = torch.device("cpu")
     state = trainer.start(settings, Path("no such state"), device)
     loss = losses.find(settings.loss, is_target_noisy=True)
+    objective = trainer.weighted(loss, settings.means_weight)
     batches = dataset.Batches(views, dataset.Cut(settings.crop, settings.batch, settings.seed))
     one = batches[0]
     return {
@@ -98,7 +99,7 @@ def _works(views: Sequence[View], settings: TrainSettings) -> dict[str, Work]:
         "reading, in memory": Work(lambda turn: _read(views, settings, turn, ahead=True)),
         "batch, on disk": Work(lambda turn: batches[turn], on_disk=True),
         "batch, in memory": Work(lambda turn: batches[turn]),
-        "step": Work(lambda _: trainer.update(state, one, loss, settings, device)),
+        "step": Work(lambda _: trainer.update(state, one, objective, settings, device)),
     }
 
 

@@ -7,7 +7,7 @@ the input together, one may be a witness, and all others the target.
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,10 @@ class Batch:
     witness: Float[Tensor, "n 3 h w"]
     target_guides: Float[Tensor, "n g h w"]
     judged: Bool[Tensor, "n 1 h w"]
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on a device."""
+        return Batch(*(getattr(self, part.name).to(device) for part in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -213,7 +217,7 @@ def _item(pair: View, crop: int, draw: _Draw) -> tuple[Tensor, ...]:
     # The exposure comes from the input alone: a factor that depended on the target would bias its mean. And
     # from the whole view, as a frame's does: a crop may be all window.
     whole = _mean(pair, chosen, "color", (slice(None), slice(None)))
-    scale = encoding.exposure(whole) * 2**draw.stops
+    scale = (pair.exposure or encoding.exposure(whole)) * 2**draw.stops
     colors = [encoding.expose(planes[name], scale) for name in ("color", "target", "witness")]
     middle = encoding.middle_depth(planes["depth"]) if "depth" in planes else None
     given, seen = (encoding.guides(part, (crop, crop), middle) for part in (planes, others))

@@ -37,7 +37,7 @@ class Denoiser:
     ) -> None:
         self.device = choose_device(device)
         loaded = checkpoint.load_model(model)
-        self._network = loaded.network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = loaded.network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._tile, self._looks = tile, looks
         self.model_name = loaded.name
         self.card = loaded.card
@@ -81,7 +81,7 @@ class Denoiser:
         return Frame({**frame.planes, "color": clean.color}, {**noted, **clean.attributes}, clean.layers)
 
     def _denoise_once(self, frame: Frame, on_tile: Callable[[int, int], None] | None) -> Frame:
-        return denoise_all(self._network, frame, device=self.device, tile=self._tile, on_tile=on_tile)
+        return denoise_all(self.network, frame, device=self.device, tile=self._tile, on_tile=on_tile)
 
 
 def denoise(

@@ -1,5 +1,6 @@
 """Shards in, model out: the training loop, on one page."""
 
+import copy
 import itertools
 import logging
 import math
@@ -52,6 +53,9 @@ GUIDES_WEIGHT = 0.5
 HIDDEN_NOISE = (1 + float((noise2self.AROUND**2).sum())) / 2
 # So that what is bounded doesn't run against its bounds, where nothing is learned any more.
 STRAIN_WEIGHT = 0.05
+
+# From a network's output for a batch: the loss, which is reported, and what is added to it for the gradient.
+Objective = Callable[[Output, Batch], tuple[Tensor, Tensor]]
 
 
 @dataclass
@@ -124,8 +128,9 @@ def _learn(
         TrainingError: the loss is no longer a number, or rose and stays up.
     """
     loss, watch = losses.find(settings.loss, is_target_noisy=True), Watch()
+    objective = weighted(loss, settings.means_weight)
     for batch in batches(pairs, settings, state):
-        value, seconds = update(state, batch, loss, settings, device)
+        value, seconds = update(state, batch, objective, settings, device)
         watch.look(state.step, value)
         yield Report(state.step, value, settings.batch / seconds)
 
@@ -170,21 +175,28 @@ def start(settings: TrainSettings, resume_from: Path, device: torch.device, toge
     if settings.batch % together.count:
         raise UsageError(f"train: --batch {settings.batch}: {together.count} ranks can't share it equally")
     torch.manual_seed(settings.seed)
-    network = _on(device, networks.build(settings.network, {}))
+    network = networks.build(settings.network, {})
     if settings.init and not resume_from.exists():
         _take_over(network, settings)
-    averaged = _on(device, networks.build(settings.network, {}))
-    averaged.load_state_dict(network.state_dict())
+    state = begin(network, settings, device, together)
+    if resume_from.exists():
+        _restore(state, settings, resume_from)
+    together.agree(state.step)
+    return state
+
+
+def begin(
+    network: Denoising, settings: TrainSettings, device: torch.device, together: Ranks = ALONE
+) -> State:
+    """The state before the first step of training this network, which moves to the device."""
+    network = _on(device, network).train()
+    averaged = copy.deepcopy(network).eval()
     optimizer = torch.optim.AdamW(
         network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
     )
     if settings.compile:
         network.hasten()
-    state = State(network, averaged, optimizer, ranks.in_full(network, together), together)
-    if resume_from.exists():
-        _restore(state, settings, resume_from)
-    together.agree(state.step)
-    return state
+    return State(network, averaged, optimizer, ranks.in_full(network, together), together)
 
 
 def _take_over(network: Denoising, settings: TrainSettings) -> None:
@@ -197,34 +209,22 @@ def _take_over(network: Denoising, settings: TrainSettings) -> None:
 
 
 def update(
-    state: State, batch: Batch, loss: losses.Loss, settings: TrainSettings, device: torch.device
+    state: State, batch: Batch, objective: Objective, settings: TrainSettings, device: torch.device
 ) -> tuple[float, float]:
     """One step of AdamW and of the averaged weights; the loss before it and the seconds it took.
 
     Raises:
         TrainingError: the loss is NaN or infinite.
     """
-    begin = time.perf_counter()
+    start = time.perf_counter()
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(state.step, settings)
-    color, guides = batch.color.to(device), batch.guides.to(device)
+    batch = batch.to(device)
     with engine.precision(device):
-        output = state.in_full(color, guides)
+        output = state.in_full(batch.color, batch.guides)
     if settings.target == "self":
         output = judged_only(output, batch)
-    estimate, target = output.estimate.float(), batch.target.to(device)
-    ratio = batch.target_noise.to(device)
-    known = _noise(color, guides) if output.noise is None else output.noise.detach()
-    witness = batch.witness.to(device)
-    weight = losses.certainty(known, ratio) * losses.caution(estimate, color, guides, known, witness)
-    value = loss(estimate, target, weight)
-    beside = settings.means_weight * losses.of_means(estimate, target)
-    if output.noise is not None:
-        beside = beside + NOISE_WEIGHT * losses.of_noise(output.noise, color, target, ratio)
-    if output.guides is not None:
-        beside = beside + GUIDES_WEIGHT * losses.of_guides(output.guides, batch.target_guides.to(device))
-    if output.strain is not None:
-        beside = beside + STRAIN_WEIGHT * output.strain
+    value, beside = objective(output, batch)
     everywhere = float(state.ranks.mean(value).item())
     if not math.isfinite(everywhere):
         raise TrainingError(
@@ -239,7 +239,7 @@ def update(
         log.warning("step %d: the gradient is %s; this batch is passed over", state.step, norm.item())
     state.step += 1
     _average(state, settings.ema)
-    seconds = time.perf_counter() - begin
+    seconds = time.perf_counter() - start
     state.seconds += seconds
     return everywhere, seconds
 
@@ -250,21 +250,49 @@ def judged_only(output: Output, batch: Batch) -> Output:
     What is judged was hidden: there the input is the mean of its neighbours, and what is said of the noise is
     made to fit. It is the quietest around, which certainty looks for.
     """
-    judged = batch.judged.to(output.estimate.device)
-    estimate = torch.where(judged, output.estimate, batch.target.to(output.estimate))
+    estimate = torch.where(batch.judged, output.estimate, batch.target.to(output.estimate))
     noise, strain = output.noise, output.strain
     return output._replace(
         estimate=estimate,
-        noise=None if noise is None else torch.where(judged, noise * HIDDEN_NOISE, 1.0),
+        noise=None if noise is None else torch.where(batch.judged, noise * HIDDEN_NOISE, 1.0),
         strain=None if strain is None else strain / noise2self.PHASES,  # as the mean over all pixels is
         guides=None,  # there is no other render of them
     )
 
 
-def _noise(color: Tensor, guides: Tensor) -> Tensor:
-    """The variance of the input's noise in tones, for networks that don't predict it."""
-    tone = encoding.tone_map(color)
-    return affinity.noise(tone, affinity.kin(tone, guides))
+def weighted(loss: losses.Loss, means_weight: float) -> Objective:
+    """The loss by certainty and caution; beside it the light of squares, the noise and the strain."""
+
+    def objective(output: Output, batch: Batch) -> tuple[Tensor, Tensor]:
+        estimate, known = output.estimate.float(), noise_of(output, batch)
+        weight = losses.certainty(known, batch.target_noise) * losses.caution(
+            estimate, batch.color, batch.guides, known, batch.witness
+        )
+        value = loss(estimate, batch.target, weight)
+        return value, means_weight * losses.of_means(estimate, batch.target) + beside(output, batch)
+
+    return objective
+
+
+def beside(output: Output, batch: Batch) -> Tensor:
+    """What a network says of the noise and the guides, and its strain, as far as it has them."""
+    total = output.estimate.new_zeros(())
+    if output.noise is not None:
+        of_noise = losses.of_noise(output.noise, batch.color, batch.target, batch.target_noise)
+        total = total + NOISE_WEIGHT * of_noise
+    if output.guides is not None:
+        total = total + GUIDES_WEIGHT * losses.of_guides(output.guides, batch.target_guides)
+    if output.strain is not None:
+        total = total + STRAIN_WEIGHT * output.strain
+    return total
+
+
+def noise_of(output: Output, batch: Batch) -> Tensor:
+    """The variance of the input's noise in tones: as the network has it, or else as its kin tell it."""
+    if output.noise is not None:
+        return output.noise.detach()
+    tone = encoding.tone_map(batch.color)
+    return affinity.noise(tone, affinity.kin(tone, batch.guides))
 
 
 def learning_rate(step: int, settings: TrainSettings) -> float:

@@ -54,6 +54,8 @@ class View:
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     # The last render is nearly clean, and the only target (to compare with, see benchmarks.clean_targets).
     has_clean: bool = False
+    # Of the frame that this is a tile of; None: its own.
+    exposure: float | None = None
 
     @property
     def size(self) -> tuple[int, int]:

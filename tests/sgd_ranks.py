@@ -18,13 +18,14 @@ networks.build = lambda name, given: build(name, given or small.recipe(name))
 engine.precision = lambda _: contextlib.nullcontext()
 settings = small.settings(network=network, batch=4, steps=6, learning_rate=0.1)
 loss, device = losses.find(settings.loss, is_target_noisy=True), torch.device("cpu")
+objective = trainer.weighted(loss, settings.means_weight)
 pairs, _ = dataset.load(folder)
 with ranks.joined(device) as together:
     state = trainer.start(settings, out, device, together)
     began = [value.clone() for value in state.network.parameters()]
     state.optimizer = torch.optim.SGD(state.network.parameters(), settings.learning_rate)
     for batch in trainer.batches(pairs, settings, state):
-        trainer.update(state, batch, loss, settings, device)
+        trainer.update(state, batch, objective, settings, device)
     moved = max(float((a - b).abs().max()) for a, b in zip(began, state.network.parameters(), strict=True))
     if not together.rank:
         checkpoint.save_model(out, state.network, {"moved": moved})

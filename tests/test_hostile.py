@@ -192,7 +192,7 @@ def with_fault(denoiser: Denoiser, value: float) -> tuple[np.ndarray, np.ndarray
     broken = color.copy()
     broken[8, 20] = value
     before, after = (denoiser(Frame({"color": c})).color for c in (color, broken))
-    return color, before, after, 20 + denoiser._network.radius + denoiser._network.stride
+    return color, before, after, 20 + denoiser.network.radius + denoiser.network.stride
 
 
 # ---- fuzzing ----

@@ -71,7 +71,7 @@ def difference(frame: Frame, model: Path, device: torch.device) -> float:
 def network_times(denoise: Denoiser, frame: Frame, device: torch.device) -> list[float]:
     """Of the network on what it is fed, already on the device."""
     fed = encoding.encode(frame)
-    below, right = (-side % denoise._network.stride for side in frame.size)
+    below, right = (-side % denoise.network.stride for side in frame.size)
     pad = (0, right, 0, below)
     inputs = [
         torch.nn.functional.pad(part, pad, mode="replicate").to(device) for part in (fed.color, fed.guides)
@@ -79,7 +79,7 @@ def network_times(denoise: Denoiser, frame: Frame, device: torch.device) -> list
 
     def run() -> None:
         with torch.inference_mode(), engine.precision(device):
-            denoise._network(*(part.contiguous(memory_format=torch.channels_last) for part in inputs))
+            denoise.network(*(part.contiguous(memory_format=torch.channels_last) for part in inputs))
 
     return times(run, device)
 

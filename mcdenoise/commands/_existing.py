@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mcdenoise import __version__, exr, selection
-from mcdenoise.commands import _halves, _temporal
+from mcdenoise.commands import _adapt, _halves, _temporal
 from mcdenoise.commands._jobs import Job
 from mcdenoise.errors import ExrError, McdenoiseError
 from mcdenoise.exr import Picture
@@ -49,6 +49,8 @@ def _difference(job: Job, wanted: Wanted, arguments: argparse.Namespace) -> str:
         return f"wasn't made with the half {told}"
     if arguments.temporal != (_temporal.TEMPORAL in _header(there, chosen)):
         return f"was made with{'out' if arguments.temporal else ''} --temporal"
+    if (arguments.adapt is None) == (_adapt.STEPS in _header(there, chosen)):
+        return "was made with --adapt" if arguments.adapt is None else "was made without --adapt"
     if job.in_place:
         return _difference_in_place(chosen, arguments)
     return (

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mcdenoise import __version__
-from mcdenoise.commands import _halves, _memory, _pipeline, _temporal, _terminal
+from mcdenoise.commands import _adapt, _halves, _memory, _pipeline, _temporal, _terminal
 from mcdenoise.commands._jobs import Job
 from mcdenoise.errors import ExrError, McdenoiseError, printable
 
 if TYPE_CHECKING:
+    from mcdenoise.adapt import Adapter
     from mcdenoise.engine import Denoiser
     from mcdenoise.frame import Attribute, Frame
     from mcdenoise.halves import Estimate
@@ -36,13 +37,14 @@ class Read:
 
 @dataclass(frozen=True)
 class Worked:
-    """A denoised frame, with what its header will say."""
+    """A denoised frame, with what its header will say, and its line beyond the usual."""
 
     read: Read
     clean: "Frame"
     made_by: "Mapping[str, Attribute]"
     seconds: float
     estimate: "Estimate | None" = None
+    said: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,18 +117,24 @@ def denoise(
     *,
     denoiser: "Denoiser",
     arguments: argparse.Namespace,
+    adapter: "Adapter | None" = None,
     label: str = "",
     on_tile: Callable[[int, int], None] | None = None,
 ) -> Worked | None:
-    """The network's part; `label` stands beside the bar of tiles, unless `on_tile` is told of them."""
+    """The network's part, adapted to the frame first if asked for; `label` stands beside the bars of steps
+    and of tiles, unless `on_tile` is told of those."""
     from mcdenoise import selection
 
     if read is None:
         return None
     start = time.perf_counter()
     _memory.keep_for(*read.frame.size)
-    estimate = None
-    with _terminal.tile_bar(label, quiet=_shows_no_bar(arguments)) as bar:
+    estimate, quiet = None, _shows_no_bar(arguments)
+    told, said = {}, ""
+    if adapter and read.half:
+        steps = _adapt.fit(job, adapter, (read.frame, read.half), label, quiet=quiet)
+        told, said = {_adapt.STEPS: steps}, _adapt.summary(steps)
+    with _terminal.bar(label, quiet=quiet) as bar:
         advance = on_tile or bar
         if read.around:
             clean = _temporal.denoise(read.around, denoiser, arguments.strength)
@@ -144,10 +152,11 @@ def denoise(
         **selection.told(read.chosen, clean),
         **(_halves.told(job, arguments.half, estimate) if estimate else {}),
         **(_temporal.told(read.around) if read.around else {}),
+        **told,
         "mcdenoise.seconds": seconds,
     }
     kept = replace(read, frame=_without_guides(read.frame), half=None, around=None)
-    return Worked(kept, _without_guides(clean), made_by, seconds, estimate)
+    return Worked(kept, _without_guides(clean), made_by, seconds, estimate, said)
 
 
 def _without_guides(frame: "Frame") -> "Frame":
@@ -176,7 +185,8 @@ def write(job: Job, worked: Worked | None, arguments: argparse.Namespace) -> Wri
         summary += f"; strength {worked.made_by[selection.CHOSEN]:.2f}"
     if estimate is None:
         return Written("denoised", seconds, summary)
-    return Written("denoised", seconds, f"{summary}; {_halves.summary(estimate)}", estimate.mean_error)
+    summary = "; ".join(part for part in (summary, _halves.summary(estimate), worked.said) if part)
+    return Written("denoised", seconds, summary, estimate.mean_error)
 
 
 def there(job: Job, arguments: argparse.Namespace) -> Written:

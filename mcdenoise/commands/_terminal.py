@@ -33,17 +33,17 @@ def report(error: McdenoiseError) -> None:
 
 
 @contextmanager
-def tile_bar(label: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+def bar(label: str, *, quiet: bool, unit: str = "tile") -> Iterator[Callable[[int, int], None]]:
     """A bar that is told (done, total); shown on a terminal only, gone when it is over."""
     from tqdm.contrib.logging import logging_redirect_tqdm  # brings asyncio, which --help can do without
 
     hidden = quiet or not sys.stderr.isatty()
     if not hidden:  # who waits is told what for
         logging.getLogger(COMPILING).setLevel(logging.INFO)
-    with logging_redirect_tqdm(), tqdm(desc=label, unit="tile", leave=False, disable=hidden) as bar:
+    with logging_redirect_tqdm(), tqdm(desc=label, unit=unit, leave=False, disable=hidden) as shown:
 
         def advance(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
+            shown.total = total
+            shown.update(done - shown.n)
 
         yield advance

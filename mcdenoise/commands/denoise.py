@@ -1,20 +1,17 @@
 """`mcdenoise denoise`, the default verb: frames in, denoised frames out, everything but color untouched."""
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mcdenoise.commands import _elsewhere, _jobs, _pipeline, _progress, _stages, _terminal
+from mcdenoise.commands import _adapt, _elsewhere, _jobs, _pipeline, _progress, _stages, _terminal
 from mcdenoise.commands._jobs import Job
 from mcdenoise.commands._report import Outcome, Report
 from mcdenoise.errors import McdenoiseError, UsageError, printable
-
-if TYPE_CHECKING:
-    from mcdenoise.engine import Denoiser
 
 HELP = "denoise frames (the default verb)"
 EXAMPLES = """\
@@ -27,6 +24,7 @@ examples:
   mcdenoise frame.exr --quality high
   mcdenoise beauty.a.exr --half beauty.b.exr --target-error 0.01
   mcdenoise shot.####.exr --temporal -o clean/
+  mcdenoise beauty.a.exr --half beauty.b.exr --adapt 300
   mcdenoise frame.exr --inplace --keep-noisy
   mcdenoise frame.exr --albedo diffcol --normal guides.exr::N --aovs key_light,fill_light
 
@@ -85,6 +83,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let the frames before and after vote, moved by motion vectors or by camera and depth",
     )
+    parser.add_argument(
+        "--adapt",
+        nargs="?",
+        type=_adapt.seconds,
+        const=math.inf,
+        metavar="SECONDS",
+        help="with --half: fine-tune the model on the frame first, for so long at most",
+    )
     parser.add_argument("--keep-noisy", action="store_true", help="add the input as a layer of its own")
     parser.add_argument("--keep-nonfinite", action="store_true", help="put NaN and Inf of the input back")
     parser.add_argument(
@@ -136,6 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--target-error: the error is known from two halves only; give --half too")
     if arguments.strength == "auto" and arguments.half:
         raise UsageError("--strength auto: two halves tell the best mix pixel by pixel; leave it out")
+    _adapt.refuse_misuse(arguments)
     jobs = _jobs.plan(arguments)
     report = Report(jobs)
     with _kept(report, arguments):
@@ -234,13 +241,21 @@ def _denoise_all(jobs: Sequence[Job], report: Report, arguments: argparse.Namesp
         _elsewhere.run(jobs, arguments, ended)
         return
 
-    def denoise(job: Job, read: "_stages.Read | None", *, denoiser: "Denoiser") -> "_stages.Worked | None":
-        label = f"{job.source.name} ({len(report.outcomes) + 1}/{len(report.jobs)})"
-        return _stages.denoise(job, read, denoiser=denoiser, label=label, arguments=arguments)
+    def start() -> "Callable[[Job, _stages.Read | None], _stages.Worked | None]":
+        denoiser = _stages.load(arguments)
+        adapter = _adapt.adapter(denoiser, arguments)
+
+        def denoise(job: Job, read: "_stages.Read | None") -> "_stages.Worked | None":
+            label = f"{job.source.name} ({len(report.outcomes) + 1}/{len(report.jobs)})"
+            return _stages.denoise(
+                job, read, denoiser=denoiser, adapter=adapter, label=label, arguments=arguments
+            )
+
+        return denoise
 
     stages = _pipeline.Stages(
         read=partial(_stages.read, arguments=arguments),
-        start=lambda: partial(denoise, denoiser=_stages.load(arguments)),
+        start=start,
         write=partial(_stages.write, arguments=arguments),
     )
     _pipeline.run(jobs, stages, ended)
