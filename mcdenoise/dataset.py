@@ -28,7 +28,7 @@ class Batch:
 
     `target_noise` is the variance of the target's noise over that of the input's, by their samples. `witness`
     is a cleaner render than the input, independent of it and of the target: weights may be made of it. NaN
-    where there is none.
+    where there is none. `weight` is how much each value of the target counts; None: as the trainer finds.
     """
 
     color: Float[Tensor, "n 3 h w"]
@@ -36,6 +36,7 @@ class Batch:
     target: Float[Tensor, "n 3 h w"]
     target_noise: Float[Tensor, "n 1 1 1"]
     witness: Float[Tensor, "n 3 h w"]
+    weight: Float[Tensor, "n 3 h w"] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Shards in, model out: the training loop, on one page."""
 
+import copy
 import itertools
 import logging
 import math
@@ -167,18 +168,22 @@ def start(settings: TrainSettings, resume_from: Path, device: torch.device, toge
     network = _on(device, networks.build(settings.network, {}))
     if settings.init and not resume_from.exists():
         _take_over(network, settings)
-    averaged = _on(device, networks.build(settings.network, {}))
-    averaged.load_state_dict(network.state_dict())
+    state = fresh(network, settings, together)
+    if resume_from.exists():
+        _restore(state, settings, resume_from)
+    together.agree(state.step)
+    return state
+
+
+def fresh(network: Denoising, settings: TrainSettings, together: Ranks = ALONE) -> State:
+    """The state before the first step of any network, trained where it lies."""
+    averaged = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(
         network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
     )
     if settings.compile:
         network.hasten()
-    state = State(network, averaged, optimizer, ranks.in_full(network, together), together)
-    if resume_from.exists():
-        _restore(state, settings, resume_from)
-    together.agree(state.step)
-    return state
+    return State(network, averaged, optimizer, ranks.in_full(network, together), together)
 
 
 def _take_over(network: Denoising, settings: TrainSettings) -> None:
@@ -205,13 +210,10 @@ def update(
     with engine.precision(device):
         output = state.in_full(color, guides)
     estimate, target = output.estimate.float(), batch.target.to(device)
-    ratio = batch.target_noise.to(device)
-    known = _noise(color, guides) if output.noise is None else output.noise.detach()
-    witness = batch.witness.to(device)
-    weight = losses.certainty(known, ratio) * losses.caution(estimate, color, guides, known, witness)
-    value = loss(estimate, target, weight)
+    value = loss(estimate, target, _weight(batch, color, guides, output), done=state.step / settings.steps)
     beside = settings.means_weight * losses.of_means(estimate, target)
     if output.noise is not None:
+        ratio = batch.target_noise.to(device)
         beside = beside + NOISE_WEIGHT * losses.of_noise(output.noise, color, target, ratio)
     if output.strain is not None:
         beside = beside + STRAIN_WEIGHT * output.strain
@@ -232,6 +234,16 @@ def update(
     seconds = time.perf_counter() - begin
     state.seconds += seconds
     return everywhere, seconds
+
+
+def _weight(batch: Batch, color: Tensor, guides: Tensor, output: Output) -> Tensor:
+    """How much each value counts: as the batch says, else by the noise and by what a witness saw."""
+    if batch.weight is not None:
+        return batch.weight.to(color.device)
+    ratio, witness = batch.target_noise.to(color.device), batch.witness.to(color.device)
+    known = _noise(color, guides) if output.noise is None else output.noise.detach()
+    estimate = output.estimate.float()
+    return losses.certainty(known, ratio) * losses.caution(estimate, color, guides, known, witness)
 
 
 def _noise(color: Tensor, guides: Tensor) -> Tensor:
@@ -352,10 +364,13 @@ def _card(
 
 @torch.no_grad()
 def _average(state: State, keep: float) -> None:
-    """Exponential moving average of the weights, with a shorter memory in the first steps."""
+    """Exponential moving average of the weights, with a shorter memory in the first steps; of statistics of
+    batches, which move slowly already, the last."""
     keep = min(keep, (1 + state.step) / (10 + state.step))
     for average, value in zip(state.averaged.parameters(), state.network.parameters(), strict=True):
         average.lerp_(value, 1 - keep)
+    for last, statistic in zip(state.averaged.buffers(), state.network.buffers(), strict=True):
+        last.copy_(statistic)
 
 
 def _on(device: torch.device, network: Denoising) -> Denoising:
