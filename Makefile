@@ -11,6 +11,8 @@ OUT         ?= runs
 # Blenders that the extension is tried in, and the platforms of its full flavour.
 BLENDERS    ?= 4.2 4.5 5.0
 PLATFORMS   ?= manylinux_2_28_x86_64 win_amd64 macosx_14_0_arm64
+# Steps of each training of the literature's rows; each has its own number.
+STEPS       ?=
 # Where the real scenes lie: shared/unpack prints it.
 ASSETS      ?= $(shell ../shared/unpack 2>/dev/null)
 
@@ -75,6 +77,21 @@ bench: .venv/dev-installed build/addon/standard.onnx ## all that `benchmarks.spe
 
 bench-speed: .venv/dev-installed ## of that a frame and a process at 1920x1080 beside OIDN's (minutes)
 	$(BIN)/python -m benchmarks.speed examples/frame.exr --model $(MODEL) --clocks frame,process --out $(OUT)/speed
+
+# A target for each row of benchmarks/literature: literature-corruptions, literature-monte-carlo ...
+LITERATURE := $(patsubst %,literature-%,$(subst _,-,$(basename $(notdir $(wildcard benchmarks/literature/rows/[a-z]*.py)))))
+.PHONY: literature $(LITERATURE)
+
+literature: $(LITERATURE) ## all claims of docs/literature.md again; make literature-NAME does one
+
+$(LITERATURE): literature-%: .venv/dev-installed
+	$(BIN)/python -m benchmarks.literature $* $(if $(STEPS),--steps $(STEPS))
+
+literature-monte-carlo literature-online: pairs/literature/rendered
+
+pairs/literature/rendered: .venv/dev-installed
+	$(BIN)/mcdenoise render --procedural 12 --views 4 -o $(@D) --size 96x96 --spp 8 --extra-spp 64 --filter box
+	@touch $@
 
 addon: build/addon/lite/built ## build the Blender extension's zip, and have Blender's validator look at it
 

@@ -71,15 +71,15 @@ def text(covered: Range) -> Corruption:
 
     from renderers.scenes._writing import word
 
+    fonts = {size: ImageFont.load_default(size) for size in range(8, 24)}
+
     def corrupt(picture: Picture, chance: np.random.Generator) -> Corrupted:
         height, width = picture.shape[:2]
         share, values, shown = chance.uniform(*covered), picture.copy(), np.zeros((height, width), bool)
         while shown.mean() < share:
             mask = Image.new("L", (width, height), 0)
             place = (int(chance.integers(-width // 4, width)), int(chance.integers(-10, height)))
-            ImageDraw.Draw(mask).text(
-                place, word(chance), 255, ImageFont.load_default(int(chance.integers(8, 24)))
-            )
+            ImageDraw.Draw(mask).text(place, word(chance), 255, fonts[int(chance.integers(8, 24))])
             ink = np.asarray(mask) > 127
             values[ink] = chance.uniform(size=3)
             shown |= ink

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.literature.images import Picture
 
-DPI = 80
+DPI = 64
 
 
 def grid(count: int, *, columns: int = 3, height: float = 2.6) -> tuple[Any, list[Any]]:
@@ -52,5 +52,5 @@ def save(figure: Any, path: Path) -> None:
     figure.savefig(path, dpi=DPI)
     plt.close(figure)
     with Image.open(path) as drawn:
-        small = drawn.convert("RGB").quantize(128)
+        small = drawn.convert("RGB").quantize(64)
     small.save(path, optimize=True)

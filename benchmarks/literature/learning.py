@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import torch
@@ -22,6 +22,32 @@ Look = Callable[[Denoising], float]
 Curve = list[tuple[int, float]]
 
 
+class Student:
+    """A network that learns by nothing but a loss, and its average.
+
+    Losses that are unsafe for noisy targets are asked for on purpose here: to see them fail, or find a mode.
+    """
+
+    def __init__(self, build: Callable[[], Denoising], steps: int, loss: str, learning_rate: float) -> None:
+        self._settings = TrainSettings(
+            steps=steps, loss=loss, means_weight=0.0, learning_rate=learning_rate, ema=0.98, seed=SEED
+        )
+        self._device = engine.choose_device(self._settings.device)
+        torch.manual_seed(SEED)
+        self._state = trainer.fresh(build().to(self._device).train(), self._settings)
+        self._loss = losses.find(loss, is_target_noisy=False)
+
+    @property
+    def network(self) -> Denoising:
+        """The average of its last weights."""
+        return self._state.averaged.eval()
+
+    def learn(self, source: Iterator[Batch], steps: int) -> None:
+        """So many steps."""
+        for batch in islice(source, steps):
+            trainer.update(self._state, batch, self._loss, self._settings, self._device)
+
+
 def fit(
     build: Callable[[], Denoising],
     source: Iterator[Batch],
@@ -31,23 +57,14 @@ def fit(
     look: Look | None = None,
     learning_rate: float = 3e-3,
 ) -> tuple[Denoising, Curve]:
-    """The averaged network after so many steps of nothing but the loss, and what `look` saw on the way.
-
-    Losses that are unsafe for noisy targets are asked for on purpose here: to see them fail, or find a mode.
-    """
-    settings = TrainSettings(
-        steps=steps, loss=loss, means_weight=0.0, learning_rate=learning_rate, ema=0.98, seed=SEED
-    )
-    device = engine.choose_device(settings.device)
-    torch.manual_seed(settings.seed)
-    state = trainer.fresh(build().to(device), settings)
-    state.averaged.eval()
-    asked, curve = losses.find(loss, is_target_noisy=False), []
-    for batch in islice(source, steps):
-        trainer.update(state, batch, asked, settings, device)
-        if look and (state.step % max(steps // LOOKS, 1) == 0 or state.step == steps):
-            curve.append((state.step, look(state.averaged)))
-    return state.averaged, curve
+    """The averaged network after so many steps, and what `look` saw on the way."""
+    student, curve = Student(build, steps, loss, learning_rate), []
+    ends = [steps * (number + 1) // LOOKS for number in range(LOOKS)]
+    for begin, end in pairwise([0, *ends]):
+        student.learn(source, end - begin)
+        if look:
+            curve.append((end, look(student.network)))
+    return student.network, curve
 
 
 @torch.inference_mode()

@@ -80,7 +80,11 @@ class MitsubaScene:
         matrix, fov = self._own
         if view > 0:
             matrix, fov = cameras.find(self.cast, matrix, fov, chance, where=f"{self.name}, view {view}")
-        self._camera, self._fov = matrix, fov
+        self.place(matrix, fov, chance)
+
+    def place(self, camera: np.ndarray, fov: float, chance: np.random.Generator) -> None:
+        """Put the camera there: camera to world (4 4), degrees; a lens focuses by chance."""
+        self._camera, self._fov = camera, fov
         if self._has_lens:
             self._focus_by(chance)
         for sensor in self._sensors.values():

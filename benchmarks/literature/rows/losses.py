@@ -11,10 +11,13 @@ from benchmarks.literature import corruptions, figures, images, learning, page, 
 from benchmarks.literature.corruptions import Corruption
 from benchmarks.literature.networks import Constant, UNet
 from benchmarks.literature.results import Results
+from benchmarks.literature.rows.corruptions import SHOWN
 from mcdenoise.dataset import Batch
 
 STEPS = 300
 WIDTH = 16
+# Pictures take so many times the steps of constants.
+TIMES = 4
 LOSSES = ("l2", "l1", "l0", "relative_l2")
 CONSTANT = "best constant"
 
@@ -83,9 +86,9 @@ def _trained(task: str, loss: str, results: Results) -> dict[str, Any]:
     clean = images.tested()
     noisy = [found.values for found in sources.corrupted(clean, tested)]
     source = sources.batches(images.trained(), sources.noise2noise(learned))
-    network, _ = learning.fit(partial(UNet, WIDTH), source, results.steps, loss=loss)
+    network, _ = learning.fit(partial(UNet, WIDTH), source, TIMES * results.steps, loss=loss)
     shown = learning.denoised(network, noisy)
-    for name, picture in {"corrupted": noisy[0], loss: shown[0]}.items():
+    for name, picture in {"corrupted": noisy[SHOWN], loss: shown[SHOWN]}.items():
         results.keep(f"{task} {name}", picture)
     return {"corrupted": learning.psnr(noisy, clean), "psnr": learning.psnr(shown, clean)}
 
@@ -112,5 +115,5 @@ def draw(results: Results) -> Any:
     figure, axes = figures.grid(4 * len(TASKS), columns=4, height=3.2)
     for row, task in enumerate(TASKS):
         for place, name in zip(axes[4 * row :], ("corrupted", *LOSSES[:3]), strict=False):
-            figures.picture(place, results.picture(f"{task} {name}")[24:152, 24:152], f"{task}: {name}")
+            figures.picture(place, results.picture(f"{task} {name}")[32:160, 32:160], f"{task}: {name}")
     return figure

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,34 +48,38 @@ ARMS = {
 
 def measure(results: Results) -> None:
     """Each arm's scores on places that it never saw."""
-    learned, tested = dataset.split(load(results), HELD_OUT)
+    learned, tested = dataset.split(load(results.pairs), HELD_OUT)
     tested = tested[:: max(len(tested) // TESTED, 1)][:TESTED]
     results.once("views", lambda: {"learned": len(learned), "tested": len(tested)})
     for name, arm in ARMS.items():
         results.once(name, partial(_learned, name, arm, learned, tested, results))
 
 
-def load(results: Results) -> list[View]:
+def load(folder: Path) -> list[View]:
     """Views of four renders: two noisy ones, two cleaner ones.
 
     Raises:
         TrainingError: there are no renders, or none with cleaner ones.
     """
-    found = [view for view in dataset.load(results.pairs)[0] if len(view.renders) == 4]
+    found = [view for view in dataset.load(folder)[0] if len(view.renders) == 4]
     if not found:
-        raise TrainingError(f"{results.pairs}: no view of four renders; make some with --extra-spp")
+        raise TrainingError(f"{folder}: no view of four renders; make some with --extra-spp")
     return found
 
 
 def batches(views: list[View], arm: Arm) -> Iterator[Batch]:
-    """The project's own crops, every value weighed alike, as the paper has it."""
+    """The project's own crops."""
     halves = [replace(view, renders=view.renders[:2], spps=view.spps[:2]) for view in views]
     cleaner = [replace(view, renders=(*view.renders[:2], view.renders[3]), has_clean=True,
                        spps=(*view.spps[:2], view.spps[3])) for view in views]  # fmt: skip
     cut = Cut(sources.CROP, sources.BATCH, sources.SEED, guide_dropout=0, guide_blindness=0, stops=0)
-    for batch in dataset.batches(cleaner if arm.are_targets_clean else halves, cut):
-        target = encoding.tone_map(batch.target) if arm.are_targets_toned else batch.target
-        yield replace(batch, target=target, weight=torch.ones_like(target))
+    for batch in weighed_alike(dataset.batches(cleaner if arm.are_targets_clean else halves, cut)):
+        yield replace(batch, target=encoding.tone_map(batch.target)) if arm.are_targets_toned else batch
+
+
+def weighed_alike(source: Iterator[Batch]) -> Iterator[Batch]:
+    """Without the trainer's own weights."""
+    return (replace(batch, weight=torch.ones_like(batch.target)) for batch in source)
 
 
 def _learned(
