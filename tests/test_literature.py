@@ -205,7 +205,7 @@ def test_l2_finds_the_mean_l1_the_median_l0_the_mode() -> None:
         assert found[name, "l1"] == pytest.approx(statistics["median"], abs=0.02)
     for name in ("text, 40 %", "impulses, 70 %"):
         assert found[name, "l0"] == pytest.approx(losses.TRUTH, abs=0.02)
-    assert abs(found["impulses, 70 %", "l1"] - losses.TRUTH) > 0.1  # where L1 fails
+    assert abs(found["impulses, 70 %", "l1"] - losses.TRUTH) > 0.06  # where L1 fails
 
 
 @pytest.mark.slow

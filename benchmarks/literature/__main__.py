@@ -28,6 +28,7 @@ def main() -> int:
                 pairs=arguments.pairs, are_timed=arguments.clocks,
             )  # fmt: skip
             row.measure(results)
+            results.finish()
             print(page.markdown(row.table(results)))
         page.write(arguments.page, arguments.runs)
     except McdenoiseError as error:

@@ -1,5 +1,7 @@
 """Pictures to corrupt, out of the wheels of scikit-image and scikit-learn; nothing is downloaded."""
 
+from functools import cache
+
 import numpy as np
 from jaxtyping import Float32
 
@@ -8,10 +10,11 @@ Picture = Float32[np.ndarray, "h w 3"]
 # Of scikit-image; none of them is tested on.
 TRAINED = ("rocket", "hubble_deep_field", "immunohistochemistry", "brick", "grass", "gravel", "moon", "coins")
 TESTED = ("astronaut", "camera", "chelsea", "coffee")
-TEST_SIDE = 192
+TEST_SIDE = 128
 PHANTOM_SIDE = 64
 
 
+@cache
 def trained() -> list[Picture]:
     """Photographs to learn from, 0 to 1 as displayed."""
     from skimage import data
@@ -22,6 +25,7 @@ def trained() -> list[Picture]:
     return [_picture(image) for image in [*found, stereo, *load_sample_images().images]]
 
 
+@cache
 def tested() -> list[Picture]:
     """The middles of four others."""
     from skimage import data
@@ -29,6 +33,7 @@ def tested() -> list[Picture]:
     return [_middle(_picture(getattr(data, name)())) for name in TESTED]
 
 
+@cache
 def digits(*, are_two_valued: bool) -> tuple[list[Picture], list[Picture]]:
     """Handwritten digits, white on black, 8x8 scaled up to 32x32: 1500 to learn from and 297 others.
 
@@ -42,6 +47,7 @@ def digits(*, are_two_valued: bool) -> tuple[list[Picture], list[Picture]]:
     return pictures[:1500], pictures[1500:]
 
 
+@cache
 def writing() -> tuple[list[Picture], list[Picture]]:
     """Sheets of 8x8 such digits: some to learn from, some of other digits."""
     some, others = digits(are_two_valued=True)
@@ -51,6 +57,7 @@ def writing() -> tuple[list[Picture], list[Picture]]:
     ]
 
 
+@cache
 def tissue() -> tuple[list[Picture], list[Picture]]:
     """A stained section under the microscope: its left part, and two pieces of its right part."""
     from skimage import data

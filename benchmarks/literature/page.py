@@ -13,13 +13,13 @@ Table = Sequence[Sequence[str]]
 
 
 def write(page: Path, runs: Path) -> None:
-    """Put in the table of each row that was measured, and draw its figure beside the page's others."""
+    """Put in the table of each row that was measured to its end, and draw its figure beside the others."""
     text = page.read_text(encoding="utf-8")
     for module in plugins.names(rows):
         name = module.replace("_", "-")
         path = runs / f"{name}.json"
-        if path.exists():
-            row, found = plugins.load(rows, module), results.read(path)
+        if path.exists() and (found := results.read(path)).is_whole:
+            row = plugins.load(rows, module)
             figures.save(row.draw(found), page.parent / "images" / f"literature-{name}.png")
             told = f"{markdown(row.table(found))}\n\n{found.steps} steps each."
             text = _between(text, name, told)

@@ -23,20 +23,30 @@ class Results:
     def __init__(self, path: Path, steps: int, *, pairs: Path = PAIRS, are_timed: bool = False) -> None:
         self.path, self.steps, self.pairs, self.are_timed = path, steps, pairs, are_timed
         self.found: dict[str, Any] = {}
+        self.is_whole = False
         if path.exists():
             told = json.loads(path.read_text(encoding="utf-8"))
-            self.found = told["found"] if told["steps"] == steps else {}
+            if told["steps"] == steps:
+                self.found, self.is_whole = told["found"], told["is_whole"]
 
     def once(self, name: str, find: Callable[[], Any]) -> Any:
         """What is called so; found now if it wasn't before."""
         if name not in self.found:
             self.found[name] = find()
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            told = json.dumps({"steps": self.steps, "found": self.found}, indent=1)
-            with files.whole(self.path) as part:
-                part.write_text(told, encoding="utf-8")
+            self._write()
             print(f"{self.path.stem}: {name}", flush=True)
         return self.found[name]
+
+    def finish(self) -> None:
+        """Nothing is missing any more."""
+        self.is_whole = True
+        self._write()
+
+    def _write(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        told = {"steps": self.steps, "is_whole": self.is_whole, "found": self.found}
+        with files.whole(self.path) as part:
+            part.write_text(json.dumps(told, indent=1), encoding="utf-8")
 
     def keep(self, name: str, picture: Picture) -> None:
         """A picture for the row's figure."""

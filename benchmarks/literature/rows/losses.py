@@ -17,7 +17,7 @@ from mcdenoise.dataset import Batch
 STEPS = 300
 WIDTH = 16
 # Pictures take so many times the steps of constants.
-TIMES = 4
+TIMES = 3
 LOSSES = ("l2", "l1", "l0", "relative_l2")
 CONSTANT = "best constant"
 
@@ -115,5 +115,5 @@ def draw(results: Results) -> Any:
     figure, axes = figures.grid(4 * len(TASKS), columns=4, height=3.2)
     for row, task in enumerate(TASKS):
         for place, name in zip(axes[4 * row :], ("corrupted", *LOSSES[:3]), strict=False):
-            figures.picture(place, results.picture(f"{task} {name}")[32:160, 32:160], f"{task}: {name}")
+            figures.picture(place, results.picture(f"{task} {name}")[16:112, 16:112], f"{task}: {name}")
     return figure
