@@ -13,6 +13,8 @@ BLENDERS    ?= 4.2 4.5 5.0
 PLATFORMS   ?= manylinux_2_28_x86_64 win_amd64 macosx_14_0_arm64
 # What `make test-all` does with a test that lacks a tool that it installs: fail, or nothing where that can't be.
 SKIPS       ?= fail
+# Steps of each training of the literature's rows; each has its own number.
+STEPS       ?=
 # Where the real scenes lie: shared/unpack prints it.
 ASSETS      ?= $(shell ../shared/unpack 2>/dev/null)
 
@@ -77,6 +79,21 @@ bench: .venv/dev-installed build/addon/standard.onnx ## all that `benchmarks.spe
 
 bench-speed: .venv/dev-installed ## of that a frame and a process at 1920x1080 beside OIDN's (minutes)
 	$(BIN)/python -m benchmarks.speed examples/frame.exr --model $(MODEL) --clocks frame,process --out $(OUT)/speed
+
+# A target for each row of benchmarks/literature: literature-corruptions, literature-monte-carlo ...
+LITERATURE := $(patsubst %,literature-%,$(subst _,-,$(basename $(notdir $(wildcard benchmarks/literature/rows/[a-z]*.py)))))
+.PHONY: literature $(LITERATURE)
+
+literature: $(LITERATURE) ## all claims of docs/literature.md again; make literature-NAME does one
+
+$(LITERATURE): literature-%: .venv/dev-installed
+	$(BIN)/python -m benchmarks.literature $* $(if $(STEPS),--steps $(STEPS))
+
+literature-monte-carlo literature-online: pairs/literature/rendered
+
+pairs/literature/rendered: .venv/dev-installed
+	$(BIN)/mcdenoise render --procedural 12 --views 4 -o $(@D) --size 96x96 --spp 8 --extra-spp 64 --filter box
+	@touch $@
 
 addon: build/addon/lite/built ## build the Blender extension's zip, and have Blender's validator look at it
 

@@ -218,7 +218,7 @@ def relative_to_pilot(exposure: float) -> trainer.Objective:
     certainty that the input gives."""
     least = EPSILON * exposure**2
 
-    def objective(output: Output, batch: Batch) -> tuple[Tensor, Tensor]:
+    def objective(output: Output, batch: Batch, _: float) -> tuple[Tensor, Tensor]:
         weight = losses.certainty(trainer.noise_of(output, batch), batch.target_noise)
         squares = (output.estimate.float() - batch.target).square()
         loss = (weight * squares / (batch.witness.square() + least)).mean()

@@ -7,7 +7,7 @@ the input together, one may be a witness, and all others the target.
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,8 @@ class Batch:
     `target_noise` is the variance of the target's noise over that of the input's, by their samples. `witness`
     is a cleaner render than the input, independent of it and of the target: weights may be made of it. NaN
     where there is none. `target_guides` are the guides of the target's renders, `judged` the pixels that are
-    compared: all, or those hidden in the color.
+    compared: all, or those hidden in the color. `weight` is how much each value of the target counts; None:
+    as the trainer finds.
     """
 
     color: Float[Tensor, "n 3 h w"]
@@ -39,10 +40,13 @@ class Batch:
     witness: Float[Tensor, "n 3 h w"]
     target_guides: Float[Tensor, "n g h w"]
     judged: Bool[Tensor, "n 1 h w"]
+    weight: Float[Tensor, "n 3 h w"] | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device."""
-        return Batch(*(getattr(self, part.name).to(device) for part in fields(self)))
+        return replace(
+            self, **{name: part.to(device) for name, part in vars(self).items() if part is not None}
+        )
 
 
 @dataclass(frozen=True)

@@ -22,24 +22,31 @@ EPSILON = 0.01
 MOST_NOISE = 20.0
 # Pixels on a side over which light is summed up.
 SQUARE = 32
+# Where the power of `l0` ends.
+LAST_POWER = 0.2
 # How many times too bright an estimate can be before its cost grows no faster.
 MOST_CAUTION = 30.0
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss: what it computes, and whether its best constant is the mean of noisy targets."""
+    """A loss: what it computes, whether its best constant is the mean of noisy targets, and whether it
+    changes while a network learns."""
 
     name: str
-    function: Callable[[Image, Image], Image]
+    function: Callable[..., Image]
     noisy_targets: bool
+    anneals: bool
 
-    def __call__(self, estimate: Image, target: Image, weight: Image | None = None) -> Float[Tensor, ""]:
+    def __call__(
+        self, estimate: Image, target: Image, weight: Image | None = None, *, done: float = 1.0
+    ) -> Float[Tensor, ""]:
         """The loss of scene-linear `estimate` against scene-linear `target`, averaged over all.
 
-        A weight may depend on the input, never on the target: then the best estimate stays the mean.
+        A weight may depend on the input, never on the target: then the best estimate stays the mean. `done`
+        is the share of the training that is over.
         """
-        value = self.function(estimate, target)
+        value = self.function(estimate, target, *([done] if self.anneals else []))
         return (value if weight is None else value * weight).mean()
 
 
@@ -47,12 +54,12 @@ _LOSSES: dict[str, Loss] = {}
 
 
 def loss(
-    *, noisy_targets: bool
-) -> Callable[[Callable[[Image, Image], Image]], Callable[[Image, Image], Image]]:
-    """Register the function below as a loss, by its name."""
+    *, noisy_targets: bool, anneals: bool = False
+) -> Callable[[Callable[..., Image]], Callable[..., Image]]:
+    """Register the function below as a loss, by its name; one that anneals is also told what is done."""
 
-    def register(function: Callable[[Image, Image], Image]) -> Callable[[Image, Image], Image]:
-        _LOSSES[function.__name__] = Loss(function.__name__, function, noisy_targets)
+    def register(function: Callable[..., Image]) -> Callable[..., Image]:
+        _LOSSES[function.__name__] = Loss(function.__name__, function, noisy_targets, anneals)
         return function
 
     return register
@@ -185,6 +192,16 @@ def l2(estimate: Image, target: Image) -> Image:
 def l1(estimate: Image, target: Image) -> Image:
     """|f - y|; its best constant is the median, darker than the mean of long-tailed noise."""
     return (estimate - target).abs()
+
+
+@loss(noisy_targets=False, anneals=True)
+def l0(estimate: Image, target: Image, done: float) -> Image:
+    """|f - y| to a power that falls from 2 to `LAST_POWER`; its best constant then is near the mode.
+
+    Source: Lehtinen et al. 2018, section 3.2; there the power falls to 0, where no gradient is left.
+    """
+    distance = (estimate - target).abs()
+    return distance.square() / (distance + 1e-8) ** (done * (2 - LAST_POWER))
 
 
 @loss(noisy_targets=False)

@@ -55,7 +55,7 @@ HIDDEN_NOISE = (1 + float((noise2self.AROUND**2).sum())) / 2
 STRAIN_WEIGHT = 0.05
 
 # From a network's output for a batch: the loss, which is reported, and what is added to it for the gradient.
-Objective = Callable[[Output, Batch], tuple[Tensor, Tensor]]
+Objective = Callable[[Output, Batch, float], tuple[Tensor, Tensor]]
 
 
 @dataclass
@@ -224,7 +224,7 @@ def update(
         output = state.in_full(batch.color, batch.guides)
     if settings.target == "self":
         output = judged_only(output, batch)
-    value, beside = objective(output, batch)
+    value, beside = objective(output, batch, state.step / settings.steps)
     everywhere = float(state.ranks.mean(value).item())
     if not math.isfinite(everywhere):
         raise TrainingError(
@@ -261,14 +261,17 @@ def judged_only(output: Output, batch: Batch) -> Output:
 
 
 def weighted(loss: losses.Loss, means_weight: float) -> Objective:
-    """The loss by certainty and caution; beside it the light of squares, the noise and the strain."""
+    """The loss by certainty and caution, or as the batch weighs its values; beside it the light of squares, the
+    noise and the strain."""
 
-    def objective(output: Output, batch: Batch) -> tuple[Tensor, Tensor]:
+    def objective(output: Output, batch: Batch, done: float) -> tuple[Tensor, Tensor]:
         estimate, known = output.estimate.float(), noise_of(output, batch)
-        weight = losses.certainty(known, batch.target_noise) * losses.caution(
-            estimate, batch.color, batch.guides, known, batch.witness
-        )
-        value = loss(estimate, batch.target, weight)
+        weight = batch.weight
+        if weight is None:
+            weight = losses.certainty(known, batch.target_noise) * losses.caution(
+                estimate, batch.color, batch.guides, known, batch.witness
+            )
+        value = loss(estimate, batch.target, weight, done=done)
         return value, means_weight * losses.of_means(estimate, batch.target) + beside(output, batch)
 
     return objective
@@ -419,10 +422,13 @@ def _card(
 
 @torch.no_grad()
 def _average(state: State, keep: float) -> None:
-    """Exponential moving average of the weights, with a shorter memory in the first steps."""
+    """Exponential moving average of the weights, with a shorter memory in the first steps; of statistics of
+    batches, which move slowly already, the last."""
     keep = min(keep, (1 + state.step) / (10 + state.step))
     for average, value in zip(state.averaged.parameters(), state.network.parameters(), strict=True):
         average.lerp_(value, 1 - keep)
+    for last, statistic in zip(state.averaged.buffers(), state.network.buffers(), strict=True):
+        last.copy_(statistic)
 
 
 def _on(device: torch.device, network: Denoising) -> Denoising:

@@ -44,6 +44,26 @@ def inputs(height: int, width: int, *, seed: int = 0) -> tuple[torch.Tensor, tor
     return color, torch.rand(1, GUIDE_CHANNELS, height, width, generator=chance)
 
 
+def farthest_dependence(network: Denoising, axis: int) -> int:
+    """In pixels along `axis`, over all places of an output pixel on the stride.
+
+    By gradients: what a change of one pixel does fades with the distance and would drown in rounding.
+    """
+    length = 2 * (network.radius // network.stride + 4) * network.stride
+    size = (length, network.stride) if axis == 2 else (network.stride, length)
+    given = [part.requires_grad_() for part in inputs(*size)]
+    lines = network(*given).unbind(axis)
+    farthest = 0
+    for here in range(length // 2, length // 2 + network.stride):
+        wanted = lines[here].square().sum()
+        for gradient in torch.autograd.grad(wanted, given, retain_graph=True, allow_unused=True):
+            if gradient is None:  # no guides are looked at
+                continue
+            reached = gradient.abs().amax((0, 1, 5 - axis)).nonzero()
+            farthest = max(farthest, int((reached - here).abs().max()))
+    return farthest
+
+
 def settings(**changes: object) -> TrainSettings:
     """Eight steps on crops of 32x32."""
     usual: dict[str, object] = {"steps": 8, "batch": 1, "crop": 32, "save_every": 4, "device": "cpu"}

@@ -58,24 +58,7 @@ def test_output_is_finite_float32_for_everything_that_encoding_lets_through(
 @pytest.mark.parametrize("axis", [2, 3])
 def test_no_output_pixel_depends_on_an_input_pixel_beyond_the_radius(name: str, axis: int) -> None:
     network = small.network(name)
-    assert farthest_dependence(network, axis) <= network.radius
-
-
-def farthest_dependence(network: Denoising, axis: int) -> int:
-    """In pixels along `axis`, over all places of an output pixel on the stride.
-
-    By gradients: what a change of one pixel does fades with the distance and would drown in rounding.
-    """
-    length = 2 * (network.radius // network.stride + 4) * network.stride
-    size = (length, network.stride) if axis == 2 else (network.stride, length)
-    inputs = [part.requires_grad_() for part in small.inputs(*size)]
-    lines = network(*inputs).unbind(axis)
-    farthest = 0
-    for here in range(length // 2, length // 2 + network.stride):
-        for gradient in torch.autograd.grad(lines[here].square().sum(), inputs, retain_graph=True):
-            reached = gradient.abs().amax((0, 1, 5 - axis)).nonzero()
-            farthest = max(farthest, int((reached - here).abs().max()))
-    return farthest
+    assert small.farthest_dependence(network, axis) <= network.radius
 
 
 @every_network
