@@ -261,8 +261,8 @@ def judged_only(output: Output, batch: Batch) -> Output:
 
 
 def weighted(loss: losses.Loss, means_weight: float) -> Objective:
-    """The loss by certainty and caution, or as the batch weighs its values; beside it the light of squares, the
-    noise and the strain."""
+    """The loss by certainty and caution, or as the batch weighs its values; beside it the light of squares,
+    the noise, the guides and the strain."""
 
     def objective(output: Output, batch: Batch, done: float) -> tuple[Tensor, Tensor]:
         estimate, known = output.estimate.float(), noise_of(output, batch)

@@ -54,7 +54,7 @@ def path(count: int) -> Iterator[Stop]:
     from renderers.backends.mitsuba import MitsubaScene
     from renderers.cameras import look_at
 
-    scene, chance = MitsubaScene.from_file(SCENE), np.random.default_rng(sources.SEED)
+    scene = MitsubaScene.from_file(SCENE)
 
     def shot(number: int, seed: int, spp: int) -> Frame:
         return scene.render(Shot(spp, 10 * number + seed, "box", SIZE, SIZE))
