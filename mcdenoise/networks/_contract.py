@@ -20,7 +20,7 @@ class Output(NamedTuple):
         strain: how far its predictions are from what it began with, of one that begins with something good,
             while it is trained.
         carried: layers and shares of `Riders`, filtered.
-        guides: albedo, normal and nearness, prefiltered, of a network that does so.
+        guides: albedo and normal, prefiltered, and nearness, of a network that does so.
     """
 
     estimate: Float[Tensor, "n 3 h w"]

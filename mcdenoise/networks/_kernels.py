@@ -49,6 +49,8 @@ NOISE_RANGE = 8.0
 MOST_NOISE = 0.5
 # Noise left from a level to the next: a quarter if it is independent, all of it if it isn't at all.
 CALMER = 0.5
+# Guides before this one are means over samples.
+NEARNESS = 6
 # Bound on the log of a pixel's weight: a firefly can count e^-12 times as much as its neighbour.
 TRUST = 6.0
 
@@ -238,12 +240,14 @@ def spread(color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) ->
 def prefiltered(
     guides: Float[Tensor, "n g h w"], logits: Float[Tensor, "n k h w"]
 ) -> Float[Tensor, "n 7 h w"]:
-    """What pixels are compared by: albedo, normal and nearness as many samples would have them.
+    """What pixels are compared by: albedo and normal as many samples would have them, and nearness as it is.
 
     At few samples an edge's pixels are like none of their neighbours, by chance; so nothing is taken from
-    those along the edge (docs/decisions/0021).
+    those along the edge. Nearness is no mean: half a pixel of sky makes the other half nearer
+    (docs/decisions/0021).
     """
-    return apply_kernels(guides[:, : affinity.CHANNELS], logits.softmax(1), KERNEL)
+    flat = apply_kernels(guides[:, :NEARNESS], logits.softmax(1), KERNEL)
+    return torch.cat([flat, guides[:, NEARNESS : affinity.CHANNELS]], dim=1)
 
 
 def predicted_noise(start: Spread, factor: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:

@@ -130,9 +130,9 @@ def _of_pixels(trunk: Trunk, x: Float[Tensor, "1 c h w"]) -> Planes:
 
 def _prefiltered(trunk: Trunk, x: Float[Tensor, "1 c h w"], guides: Planes) -> Planes:
     """`_kernels.prefiltered`, with a margin of 2."""
-    out = np.empty_like(guides)
+    out = guides.copy()
     for first, logits in _head(trunk, x, OF_GUIDES):
-        _swift_loops.prefiltered(guides, logits.float().numpy(), first, out)
+        _swift_loops.prefiltered(guides, logits.float().numpy(), first, out[: _kernels.NEARNESS])
     _border(out)
     return out
 
