@@ -1,6 +1,7 @@
 """benchmarks.literature: pairs are what they say, and small versions of each row find what the papers say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -14,11 +15,12 @@ from benchmarks.literature import corruptions, images, learning, page, results, 
 from benchmarks.literature.corruptions import Corruption
 from benchmarks.literature.networks import EVERY, FourierConsistent, Guided
 from benchmarks.literature.results import Results
-from benchmarks.literature.rows import budget, convergence, losses, mri, noise2self
+from benchmarks.literature.rows import budget, convergence, losses, monte_carlo, mri, noise2self, online
 from benchmarks.literature.rows import corruptions as row_of_corruptions
 from benchmarks.literature.rows import networks as row_of_networks
 from mcdenoise import dataset, trainer
 from mcdenoise.networks._contract import Denoising
+from mcdenoise.views import View
 
 NETWORKS: dict[str, Callable[[int], Denoising]] = {**EVERY, "guided": Guided}
 
@@ -129,6 +131,11 @@ def test_network_keeps_sizes_and_is_built_again_by_its_recipe(name: str) -> None
 def test_no_output_pixel_depends_on_an_input_pixel_beyond_the_radius(name: str) -> None:
     network = NETWORKS[name](4).eval()
     assert 0 < small.farthest_dependence(network, 2) <= network.radius
+
+
+def test_flops_of_a_network_are_those_of_its_convolutions() -> None:
+    taps = 9 * (3 * 4 + 15 * 4 * 4 + 4 * 3)
+    assert row_of_networks.flops(EVERY["DnCNN"](4).eval()) == 2 * taps
 
 
 # ---- the trainer ----
@@ -264,3 +271,47 @@ def test_clipped_noise_costs_noisy_targets_what_theory_says(
 def test_other_measurements_teach_what_was_not_measured(tmp_path: Path) -> None:
     told = mri._curve("other measurements as targets, measured kept", run(tmp_path, 150))
     assert told["curve"][-1][1] > told["measured"] + 1
+
+
+def made_up(noisy_frame: small.MakeFrame, seed: int) -> View:
+    """A view of two noisy renders and two with a little noise."""
+    noisy = [noisy_frame(4 * seed + n, size=(64, 64), sigma=1.0) for n in (0, 1)]
+    cleaner = [noisy_frame(4 * seed + n, size=(64, 64), sigma=0.05) for n in (2, 3)]
+    planes = tuple(dict(frame.planes) for frame in (*noisy, *cleaner))
+    return View(f"place{seed}", f"place{seed}.0001", planes, spps=(8, 8, 64, 64))
+
+
+@pytest.mark.slow
+def test_a_tone_curve_on_noisy_targets_darkens_and_one_on_the_input_does_not(
+    noisy_frame: small.MakeFrame,
+) -> None:
+    learned, tested = [made_up(noisy_frame, n) for n in range(8)], made_up(noisy_frame, 9)
+    light = {}
+    for name in ("L2: T(x), T(y)", "L_HDR: T(x), y"):
+        arm = monte_carlo.ARMS[name]
+        build = partial(Guided, 8, is_toned=arm.is_toned, predicts_tones=arm.are_targets_toned)
+        source = monte_carlo.batches(learned, arm)
+        network, _ = learning.fit(build, source, 120, loss=arm.loss)
+        _, light[name] = monte_carlo.scores(network, tested)
+    assert light["L2: T(x), T(y)"] < 0.9
+    assert light["L_HDR: T(x), y"] == pytest.approx(1, abs=0.08)
+
+
+@pytest.mark.slow
+def test_what_learns_on_the_way_overtakes_the_noise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noisy_frame: small.MakeFrame
+) -> None:
+    truth = noisy_frame(0, size=(64, 64), sigma=0.0).color
+
+    def path(count: int) -> Iterator[online.Stop]:
+        for number in range(count):
+            view = made_up(noisy_frame, number)
+            yield online.Stop(replace(view, renders=view.renders[:2], spps=(8, 8)), truth)
+
+    monkeypatch.setattr(online, "path", path)
+    monkeypatch.setattr(online, "_trained_before", lambda _: Guided(4).eval())
+    told = online._over_the_path(run(tmp_path, 20))
+    first, last = (told["untrained, learns"][n][1] for n in (0, -1))
+    assert first < told["noisy"][0][1]
+    assert last > told["noisy"][-1][1] + 2
+    assert last > told["trained before"][-1][1]

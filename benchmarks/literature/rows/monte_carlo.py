@@ -68,18 +68,19 @@ def load(folder: Path) -> list[View]:
 
 
 def batches(views: list[View], arm: Arm) -> Iterator[Batch]:
-    """The project's own crops."""
+    """The project's own crops, as an arm is shown them."""
     halves = [replace(view, renders=view.renders[:2], spps=view.spps[:2]) for view in views]
     cleaner = [replace(view, renders=(*view.renders[:2], view.renders[3]), has_clean=True,
                        spps=(*view.spps[:2], view.spps[3])) for view in views]  # fmt: skip
-    cut = Cut(sources.CROP, sources.BATCH, sources.SEED, guide_dropout=0, guide_blindness=0, stops=0)
-    for batch in weighed_alike(dataset.batches(cleaner if arm.are_targets_clean else halves, cut)):
+    for batch in crops(cleaner if arm.are_targets_clean else halves, sources.CROP):
         yield replace(batch, target=encoding.tone_map(batch.target)) if arm.are_targets_toned else batch
 
 
-def weighed_alike(source: Iterator[Batch]) -> Iterator[Batch]:
-    """Without the trainer's own weights."""
-    return (replace(batch, weight=torch.ones_like(batch.target)) for batch in source)
+def crops(views: list[View], side: int, *, first_step: int = 0) -> Iterator[Batch]:
+    """With all guides, in the exposure of the view, every value weighed alike."""
+    cut = Cut(side, sources.BATCH, sources.SEED, guide_dropout=0.0, guide_blindness=0.0, stops=0.0)
+    for batch in dataset.batches(views, cut, first_step=first_step):
+        yield replace(batch, weight=torch.ones_like(batch.target))
 
 
 def _learned(

@@ -13,8 +13,8 @@ from benchmarks.literature.learning import Student, fit
 from benchmarks.literature.networks import Guided
 from benchmarks.literature.results import Results
 from benchmarks.literature.rows import monte_carlo
-from mcdenoise import dataset, engine, metrics
-from mcdenoise.dataset import Cut
+from mcdenoise import engine, metrics
+from mcdenoise.dataset import Batch
 from mcdenoise.frame import Frame
 from mcdenoise.networks._contract import Denoising
 from mcdenoise.views import View
@@ -33,7 +33,7 @@ SCENE = Path("examples/scenes/study.xml")
 ORIGIN, TARGET, FOV = (1.12, 1.45, 2.62), (-0.4, 0.96, -0.75), 55.0
 
 
-CUT = Cut(32, sources.BATCH, sources.SEED, guide_dropout=0, guide_blindness=0, stops=0)
+CROP = 32
 
 
 class Stop(NamedTuple):
@@ -90,9 +90,9 @@ def _over_the_path(results: Results) -> dict[str, list[tuple[int, float]]]:
     return seen
 
 
-def _batches(view: View, number: int) -> Iterator[dataset.Batch]:
+def _batches(view: View, number: int) -> Iterator[Batch]:
     """Crops of one frame, either render the other's target."""
-    return monte_carlo.weighed_alike(dataset.batches([view], CUT, first_step=number * STEPS_A_FRAME))
+    return monte_carlo.crops([view], CROP, first_step=number * STEPS_A_FRAME)
 
 
 def _trained_before(pairs: Path) -> Denoising:
