@@ -6,8 +6,9 @@
 
 Arms: *noisy* learns each half from the other (Noise2Noise), on all views; *clean* learns each half's clean
 render, on all views: as many steps, far more rendering; *clean, equal render time* has as few views as the
-rendering of all noisy pairs pays for. Scored on box-filtered validation frames against their references:
-relMSE over the noisy input's, geometric mean, by the averaged weights. Writes a table, JSON and a plot.
+rendering of all noisy pairs pays for; *single frames* learns each half from its own hidden pixels, as if the
+other weren't there (Noise2Self). Scored on box-filtered validation frames against their references: relMSE
+over the noisy input's, geometric mean, by the averaged weights. Writes a table, JSON and a plot.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import torch
 from tqdm import tqdm
 
 from benchmarks import quality, validation
-from mcdenoise import checkpoint, engine, exr, metrics, networks, trainer
+from mcdenoise import checkpoint, engine, exr, metrics, networks, trainer, views
 from mcdenoise.dataset import load
 from mcdenoise.errors import McdenoiseError, TrainingError
 from mcdenoise.journal import Report
@@ -32,6 +33,7 @@ from mcdenoise.settings import TrainSettings
 from mcdenoise.views import View
 
 LOOKS = 8  # points of a curve
+SINGLE = "single frames"
 
 # Of each arm: steps, and the score after them.
 Curves = Mapping[str, Sequence[tuple[int, float]]]
@@ -44,14 +46,22 @@ def main() -> int:
         noisy, _ = load(arguments.folder)
         clean = with_clean(noisy, arguments.folder)
         cases = quality.choose(validation.cases(arguments.validation)[0], ["*.box"])
-        learned = {"noisy": noisy, "clean": clean, "clean, equal render time": affordable(clean)}
+        singles = [one for view in noisy for one in views.apart(view)]
+        learned = {
+            "noisy": noisy, "clean": clean, "clean, equal render time": affordable(clean), SINGLE: singles,
+        }  # fmt: skip
         settings = TrainSettings(
             network=arguments.network, steps=arguments.steps, batch=4, crop=64, held_out=0.0, ema=0.99,
             validate_every=arguments.steps, save_every=max(arguments.steps // LOOKS, 1), device="cpu",
         )  # fmt: skip
         arguments.out.mkdir(parents=True, exist_ok=True)
         curves = {
-            name: curve(pairs, settings, arguments.out / f"arm{number}.safetensors", cases)
+            name: curve(
+                pairs,
+                replace(settings, target="self" if name == SINGLE else "other"),
+                arguments.out / f"arm{number}.safetensors",
+                cases,
+            )
             for number, (name, pairs) in enumerate(learned.items())
         }
     except McdenoiseError as error:

@@ -62,7 +62,7 @@ def fault(frame: Frame) -> str:
         return ""
     return (
         f"neighbouring pixels share noise (their differences have {found:.0%} of the variance of those "
-        "further apart), as splatting filters make them; render with a box filter, or twice (--half)"
+        "further apart), as splatting filters make them; render with a box filter, or render twice"
     )
 
 

@@ -174,28 +174,21 @@ def gradient(batch: dataset.Batch) -> torch.Tensor:
     return torch.cat([part.grad.flatten() for part in network.parameters() if part.grad is not None])
 
 
-def test_single_frames_teach(tmp_path: Path, noisy_frame: small.MakeFrame) -> None:
-    """Each render by itself; the error against the clean picture falls."""
+def test_single_frames_teach(
+    tmp_path: Path, noisy_frame: small.MakeFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each render by itself. The untrained network takes less than half of the noisy frame's error away."""
+    small.shrink_fresh_networks(monkeypatch)
     for number in range(6):
         exr.write_frame(tmp_path / f"shot.{number:04d}.exr", noisy_frame(number, size=(40, 48)))
     out = tmp_path / "show.safetensors"
-    words = ["--target", "self", "--network", "unet", "--steps", "60", "--batch", "2", "--crop", "32"]
-    settings = [
-        "--learning-rate",
-        "2e-3",
-        "--ema",
-        "0.9",
-        "--validate-every",
-        "60",
-        "--device",
-        "cpu",
-        "--quiet",
-    ]
-    assert main(["train", str(tmp_path), *words, *settings, "-o", str(out)]) == 0
+    words = ["--target", "self", "--network", "kpn", "--steps", "60", "--batch", "2", "--crop", "32"]
+    rest = ["--learning-rate", "5e-3", "--ema", "0.9", "--device", "cpu", "--quiet", "-o", str(out)]
+    assert main(["train", str(tmp_path), *words, *rest]) == 0
     noisy, wanted = noisy_frame(9, size=(40, 48)), noisy_frame(9, size=(40, 48), sigma=0)
     made = Denoiser(out, device="cpu")(noisy)
     errors = [metrics.relmse(picture.color, wanted.color) for picture in (made, noisy)]
-    assert errors[0] < 0.5 * errors[1]
+    assert errors[0] < 0.3 * errors[1]
 
 
 def test_frames_whose_neighbours_share_noise_are_left_out(
