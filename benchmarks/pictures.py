@@ -29,7 +29,7 @@ def write(path: Path, images: Mapping[str, Image], *, reference: Image) -> None:
         crop = display[y : y + height, x : x + width].repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)
         columns.append((label, [display, crop]))
     path.parent.mkdir(parents=True, exist_ok=True)
-    _sheet(columns, reference.shape[:2]).save(path)
+    sheet(columns, reference.shape[:2]).save(path)
 
 
 def worst_corner(image: Image, reference: Image) -> tuple[int, int]:
@@ -44,7 +44,8 @@ def worst_corner(image: Image, reference: Image) -> tuple[int, int]:
     return max(corners, key=lambda c: float(error[c[0] : c[0] + sides[0], c[1] : c[1] + sides[1]].sum()))
 
 
-def _sheet(columns: list[tuple[str, list[metrics.Display]]], size: tuple[int, ...]) -> Png.Image:
+def sheet(columns: list[tuple[str, list[metrics.Display]]], size: tuple[int, ...]) -> Png.Image:
+    """Columns of two pictures of one size (height, width), a label above each."""
     height, width = size
     sheet = Png.new("RGB", (len(columns) * width, CAPTION + 2 * height))
     draw = ImageDraw.Draw(sheet)

@@ -1,6 +1,6 @@
 """Run by a Python that has bpy: renders a small animation with Cycles, camera and things moving.
 
-    .tools/bpy-5.0/bin/python benchmarks/shot_blender.py -o shots/room [--frames 6] [--spp 8]
+    .tools/bpy-5.0/bin/python benchmarks/shot_blender.py -o shots/room [--frames 5] [--spp 8]
 
 Writes noisy.####.exr, each with a seed of its own, and clean.####.exr of `--clean-spp` samples: multilayer
 files with Denoising Data and the Vector pass. Goes on where it was stopped.
@@ -23,9 +23,9 @@ def main() -> None:
     parser = argparse.ArgumentParser("shot_blender.py", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--frames", type=int, default=6, metavar="N")
+    parser.add_argument("--frames", type=int, default=5, metavar="N")
     parser.add_argument("--spp", type=int, default=8, metavar="N")
-    parser.add_argument("--clean-spp", type=int, default=256, metavar="N")
+    parser.add_argument("--clean-spp", type=int, default=1024, metavar="N")
     parser.add_argument("--size", default="128x96", metavar="WxH")
     arguments = parser.parse_args()
     make_blend.room()

@@ -1,6 +1,6 @@
 """Renders an animated shot with Mitsuba: a camera that walks past what a scene shows.
 
-    python -m benchmarks.shot_mitsuba bathroom/scene_m3.xml -o shots/bathroom [--frames 6] [--spp 8]
+    python -m benchmarks.shot_mitsuba bathroom/scene_m3.xml -o shots/bathroom [--frames 5] [--spp 8]
 
 Writes noisy.####.exr, each with a seed of its own, and clean.####.exr of `--clean-spp` samples. The camera's
 matrix stands in their headers, as OpenEXR's standard attribute worldToNDC. Goes on where it was stopped.
@@ -29,9 +29,9 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("scene", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--frames", type=int, default=6, metavar="N")
+    parser.add_argument("--frames", type=int, default=5, metavar="N")
     parser.add_argument("--spp", type=int, default=8, metavar="N")
-    parser.add_argument("--clean-spp", type=int, default=256, metavar="N")
+    parser.add_argument("--clean-spp", type=int, default=1024, metavar="N")
     parser.add_argument("--size", default="128x96", metavar="WxH")
     arguments = parser.parse_args()
     width, height = map(int, arguments.size.split("x"))
@@ -74,7 +74,7 @@ def write(path: Path, frame: Frame, matrix: np.ndarray) -> None:
         for number, name in enumerate(OWN_CHANNELS[plane_name])
     }
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage,
-              "worldToNDC": matrix.astype(np.float32)}  # fmt: skip
+              "worldToNDC": np.ascontiguousarray(matrix, np.float32)}  # fmt: skip
     OpenEXR.File(header, channels).write(str(path))
 
 

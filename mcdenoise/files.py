@@ -1,12 +1,14 @@
 """Files appear whole or not at all."""
 
 import contextlib
-import glob
+import functools
 import os
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+PART = ".part"
 
 
 @contextlib.contextmanager
@@ -20,9 +22,10 @@ def whole(path: Path) -> Iterator[Path]:
     Raises:
         OSError: from the file system, for the caller to explain.
     """
-    before, after = f".{path.name}.{socket.gethostname()}.", ".part"
-    for old in path.parent.glob(f"{glob.escape(before)}*{after}"):
-        _remove_abandoned(old, old.name.removeprefix(before).removesuffix(after))
+    before, after = f".{path.name}.{socket.gethostname()}.", PART
+    for name in _parts_found(path.parent.absolute()):
+        if name.startswith(before):
+            _remove_abandoned(path.with_name(name), name.removeprefix(before).removesuffix(after))
     part = path.with_name(f"{before}{os.getpid()}{after}")
     try:
         yield part
@@ -33,6 +36,16 @@ def whole(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@functools.lru_cache(maxsize=64)
+def _parts_found(folder: Path) -> list[str]:
+    """The part files in a folder when this process first writes there: listing ten thousand results for each
+    of them would be a hundred million names."""
+    try:
+        return [path.name for path in folder.iterdir() if path.suffix == PART]
+    except OSError:  # no such folder, or no right to list it
+        return []
 
 
 def _remove_abandoned(part: Path, process: str) -> None:

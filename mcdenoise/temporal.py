@@ -32,7 +32,9 @@ Motion = Float32[np.ndarray, "h w 2"]
 # Deviations of the Gaussians over which a change is sought, in pixels, and that of v.
 SOUGHT, AROUND = (1.0, 3.0), 2.0
 # A change has to stand out by so many deviations of its own noise.
-SURE = 2.0
+SURE = 3.0
+# Squared differences of the denoised tones count so much.
+TONE = 12.0
 # Relative variance of a denoised pixel at least.
 CLEAN = 1e-6
 
@@ -55,7 +57,7 @@ def vote(now: Moment, others: Sequence[tuple[Moment, Motion]]) -> Frame:
     weights = torch.ones_like(own.guides[:, :1])
     for other, motion in others:
         at = places(motion)
-        there = _seen(other, scale, middle).moved(at)
+        there = _seen(other, scale, middle).from_now(at)
         weight = _weight(own, there, inside(at) * agreement(there.guides, own.guides))
         light = _light(other.clean, scale)
         total = {name: plane + weight * moved_light(light[name], at) for name, plane in total.items()}
@@ -109,7 +111,7 @@ class _Seen(NamedTuple):
     clean: Float[Tensor, "1 3 h w"]
     guides: Float[Tensor, "1 g h w"]
 
-    def moved(self, at: Float[Tensor, "1 h w 2"]) -> "_Seen":
+    def from_now(self, at: Float[Tensor, "1 h w 2"]) -> "_Seen":
         """As it is seen from now."""
         return _Seen(moved_light(self.noisy, at), moved_light(self.clean, at), moved(self.guides, at))
 
@@ -141,8 +143,14 @@ def inside(places: Float[Tensor, "1 h w 2"]) -> Float[Tensor, "1 1 h w"]:
 
 
 def moved(image: Float[Tensor, "1 c h w"], places: Float[Tensor, "1 h w 2"]) -> Float[Tensor, "1 c h w"]:
-    """The picture as it is seen from now: cubic, so that little is blurred."""
-    return F.grid_sample(image, places, mode="bicubic", padding_mode="border", align_corners=False)
+    """The picture as it is seen from now: cubic, so that little is blurred, and within the bounds of the 3x3
+    pixels around each place, so that nothing rings."""
+
+    def sampled(image: Tensor, mode: str) -> Tensor:
+        return F.grid_sample(image, places, mode=mode, padding_mode="border", align_corners=False)
+
+    least, most = (sampled(sign * F.max_pool2d(sign * image, 3, 1, 1), "nearest") for sign in (-1, 1))
+    return torch.minimum(torch.maximum(sampled(image, "bicubic"), least), most)
 
 
 def moved_light(
@@ -171,7 +179,9 @@ def _weight(own: _Seen, there: _Seen, agreed: Float[Tensor, "1 1 h w"]) -> Float
         change = torch.maximum(change, beyond)
         noise.append((variance / level).mean(1, keepdim=True))
     variance = torch.minimum((both - change).clamp(min=0), noise[0]) / 2 + CLEAN
-    return agreed * variance / (variance + change)
+    tones = encoding.tone_map(there.clean) - encoding.tone_map(own.clean)
+    alike = torch.exp(-TONE * tones.square().sum(1, keepdim=True))
+    return agreed * alike * variance / (variance + change)
 
 
 def _mean(
@@ -180,9 +190,8 @@ def _mean(
     """The mean over a Gaussian, and the variance of that mean."""
     total = _blurred(weight, deviation) + 1e-6
     mean = _blurred(weight * image, deviation) / total
-    square, cross, count = (
-        _blurred(weight.square() * part, deviation, power=2)
-        for part in (image.square(), image, torch.ones_like(image))
+    count, cross, square = (
+        _blurred(weight.square() * image**power, deviation, power=2) for power in range(3)
     )
     return mean, (square - 2 * mean * cross + mean.square() * count).clamp(min=0) / total.square()
 

@@ -77,6 +77,18 @@ def test_part_file_of_a_writer_long_dead_is_removed_and_that_of_a_running_one_st
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([alive.name, other.name, "f.exr"])
 
 
+def test_folder_is_listed_once_for_all_files_that_are_written_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = []
+    really = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: listed.append(folder) or really(folder))
+    for name in "abc":
+        with files.whole(tmp_path / name) as part:
+            part.write_bytes(b"new")
+    assert listed == [tmp_path]
+
+
 def test_file_that_is_replaced_hands_its_rights_on(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"old")
     (tmp_path / "f").chmod(0o640)
