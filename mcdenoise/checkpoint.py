@@ -54,9 +54,13 @@ def load_model(model: str | Path) -> Model:
     weights, about = read(path)
     try:
         network = networks.build(about["network"], about["recipe"])
-        network.load_state_dict(weights)
     except (KeyError, TypeError, ValueError, RuntimeError, McdenoiseError) as error:
         raise ModelError(f"{path}: not a mcdenoise model: {str(error).splitlines()[0]}") from error
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        cure = "use the mcdenoise that trained it, or train it again"
+        raise ModelError(f"{path}: its weights don't fit this version's {about['network']}; {cure}") from error
     network.eval()
     return Model(path.stem, network, about.get("card", {}))
 
