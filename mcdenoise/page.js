@@ -380,7 +380,10 @@ async function arrived(role, described) {
 function prepareDemo() {
   at("inputs").hidden = false;
   at("example").hidden = !content.demo.example;
-  for (const role of ROLES) at(role).onchange = () => at(role).files[0] && take(role, at(role).files[0]);
+  for (const role of ROLES) {
+    at(role).onchange = () => at(role).files[0] && take(role, at(role).files[0]);
+    at(role).onclick = () => { at(role).value = ""; }; // so that a file that was rendered anew can be chosen again
+  }
   at("example").onclick = () => fetch("/example.exr")
     .then(async answer => choose(new File([await answer.blob()], "example.exr")), failed);
   const overInput = event => event.target.type === "file" && !event.target.disabled;

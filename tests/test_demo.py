@@ -288,6 +288,8 @@ def test_example_shows_progress_and_then_the_picture(page: Any) -> None:
     expect(page.locator("#progress")).to_be_visible()
     wait(page, "example.exr")
     expect(page.get_by_role("alert")).to_have_text("")
+    page.set_viewport_size({"width": 320, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
     expect(page.get_by_role("img")).to_have_accessible_name(
         re.compile("noisy left of the bar, denoised right")
     )

@@ -1,4 +1,6 @@
+import base64
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -91,6 +93,33 @@ def test_picture_with_nan_is_measured_as_nan(files: Path, capsys: pytest.Capture
     exr.write_frame(files / "nan.exr", frame)
     assert evaluate(files, "nan.exr", "--reference", "clean.exr", "--json") == 0
     assert json.loads(capsys.readouterr().out)["files"][str(files / "nan.exr")]["relmse"] is None
+
+
+def test_page_holds_the_pixels_of_each_file_and_the_table(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        evaluate(
+            files, "noisy.exr", "better.exr", "--reference", "clean.exr", "--html", str(files / "a.html")
+        )
+        == 0
+    )
+    text = (files / "a.html").read_text(encoding="utf-8")
+    shown = json.loads(re.search(r'type="application/json">(.*?)</script>', text, re.DOTALL)[1])  # type: ignore[index]
+    assert shown["table"][1:] == [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    for picture, name in zip(shown["pictures"], ("noisy", "better", "clean"), strict=True):
+        halves = np.frombuffer(base64.b64decode(picture["pixels"].partition(",")[2]), "<f2")
+        color = exr.read_frame(files / f"{name}.exr").color
+        np.testing.assert_allclose(halves.reshape(color.shape) / shown["scale"], color, rtol=1e-3)
+
+
+def test_page_that_cannot_be_written_is_one_line(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        evaluate(files, "noisy.exr", "--reference", "clean.exr", "--html", str(files / "no" / "a.html")) == 2
+    )
+    told = capsys.readouterr().err
+    assert told.endswith("a.html: can't be written: No such file or directory; choose another\n")
+    assert told.count("\n") == 1
 
 
 def test_evaluate_imports_no_torch(files: Path) -> None:

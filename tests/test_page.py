@@ -10,7 +10,6 @@ import pytest
 
 from mcdenoise import exr, metrics, page
 from mcdenoise.__main__ import main
-from mcdenoise.errors import UsageError
 from mcdenoise.frame import Frame
 from mcdenoise.page import Comparison
 
@@ -244,10 +243,3 @@ def test_evaluate_writes_the_page_with_its_table(
         "error",
     ]
     assert list(tmp_path.glob(".*")) == []
-
-
-def test_page_that_cannot_be_written_is_one_line(tmp_path: Path, images: Mapping[str, metrics.Image]) -> None:
-    with pytest.raises(
-        UsageError, match=r"no/page\.html: can't be written: No such file or directory; choose"
-    ):
-        page.write(tmp_path / "no" / "page.html", Comparison("a", images, ("half done", "half done")))
