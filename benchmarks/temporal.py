@@ -84,11 +84,11 @@ def load(folder: Path, out: Path, model: str) -> Shot:
 
 
 def _denoised(folder: Path, out: Path, model: str, flags: tuple[str, ...]) -> dict[int, Plane]:
+    numbers = sequence.on_disk(folder / "noisy.####.exr")
     out.mkdir(parents=True, exist_ok=True)
     words = [str(folder / "noisy.####.exr"), "-o", str(out / "noisy.####.exr"), "--model", model, "--force"]
     if mcdenoise([*words, *flags, "--quiet"]):
         raise McdenoiseError(f"{folder}: can't be denoised; what is wrong is said above")
-    numbers = sequence.on_disk(folder / "noisy.####.exr")
     return {number: exr.read_frame(out / f"noisy.{number:04}.exr").color for number in numbers}
 
 
