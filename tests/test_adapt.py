@@ -98,6 +98,19 @@ def test_exam_finds_the_change_of_the_true_error(noisy_frame: MakeFrame) -> None
     assert found.std() < 1.5 * np.mean([mark.unsure for mark in marks])
 
 
+def test_exam_does_not_pass_what_darkens_the_frame(
+    halves: tuple[Frame, Frame], noisy_frame: MakeFrame
+) -> None:
+    clean = noisy_frame(0, size=SIZE, sigma=0.0).color
+    off = np.random.default_rng(5).normal(0, 0.3, clean.shape).astype(np.float32)
+    shipped = clean * (1 + off)
+    exam = Exam(halves, (shipped, shipped), adapt.tiles(*SIZE)[1])
+    mark = exam.mark((clean * np.float32(0.9), clean * np.float32(0.9)))
+    assert mark.worse + mark.unsure < 0
+    assert not mark.is_better
+    assert exam.mark((clean, clean)).is_better
+
+
 def test_adapted_network_is_nearer_to_the_clean_frame(
     model: Path, halves: tuple[Frame, Frame], noisy_frame: MakeFrame
 ) -> None:
@@ -123,23 +136,24 @@ def test_what_does_no_better_is_not_used(
 def test_nothing_is_learned_from_the_tiles_held_out(
     model: Path, halves: tuple[Frame, Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Exam, "mark", lambda *_: Mark(-1.0, 0.0))
+    monkeypatch.setattr(Exam, "mark", lambda *_: Mark(-1.0, 0.0, True))
 
     def learned(given: tuple[Frame, Frame]) -> list[torch.Tensor]:
         denoiser = Denoiser(model, device="cpu")
         Adapter(denoiser).fit(given)
         return weights(denoiser.network)
 
-    held, known = adapt.tiles(*SIZE)[1][0], adapt.tiles(*SIZE)[0][0]
+    known, held_out = adapt.tiles(*SIZE)
     usual = learned(halves)
-    assert same(learned((halves[0], _turned(halves[1], held))), usual)
+    assert same(learned((halves[0], _turned(halves[1], held_out))), usual)
     assert not same(learned((halves[0], _turned(halves[1], known))), usual)
 
 
-def _turned(frame: Frame, tile: tuple[slice, slice]) -> Frame:
-    """A tile's color upside down; the exposure stays, since it is the first half's."""
+def _turned(frame: Frame, tiles: list[tuple[slice, slice]]) -> Frame:
+    """Tiles whose color is upside down; the exposure stays, since it is the first half's."""
     color = frame.color.copy()
-    color[tile] = color[tile][::-1]
+    for tile in tiles:
+        color[tile] = color[tile][::-1].copy()
     return Frame({**frame.planes, "color": color})
 
 
@@ -159,7 +173,7 @@ def test_frame_that_the_last_ones_weights_do_not_suit_starts_afresh(
     denoiser = Denoiser(model, device="cpu")
     adapter = Adapter(denoiser)
     assert adapter.fit(halves) > 0
-    monkeypatch.setattr(Exam, "mark", lambda *_: Mark(1.0, 0.0))
+    monkeypatch.setattr(Exam, "mark", lambda *_: Mark(1.0, 0.0, True))
     shipped = weights(Denoiser(model, device="cpu").network)
     told: list[int] = []
     assert adapter.fit(halves, on_step=lambda _, total: told.append(total)) == 0
