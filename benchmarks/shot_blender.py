@@ -15,7 +15,7 @@ import bpy
 from mathutils import Vector
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
-import make_blend  # the room that tests render
+import make_blend  # type: ignore[import-not-found]  # the room that tests render
 
 
 def main() -> None:

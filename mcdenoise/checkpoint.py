@@ -60,7 +60,7 @@ def load_model(model: str | Path) -> Model:
         network.load_state_dict(weights)
     except RuntimeError as error:
         cure = "use the mcdenoise that trained it, or train it again"
-        raise ModelError(f"{path}: its weights don't fit this version's {about['network']}; {cure}") from error
+        raise ModelError(f"{path}: its weights don't fit this {about['network']}; {cure}") from error
     network.eval()
     return Model(path.stem, network, about.get("card", {}))
 

@@ -158,7 +158,7 @@ def training_state(path: Path) -> Path:
         (version_that_is_no_number, "a safetensors file, but not one of mcdenoise"),
         (unknown_network, "not a mcdenoise model: "),
         (recipe_of_another_network, "not a mcdenoise model: "),
-        (recipe_of_other_sizes, "its weights don't fit this version's kpn; use the mcdenoise that trained it"),
+        (recipe_of_other_sizes, "its weights don't fit this kpn; use the mcdenoise that trained it"),
         (training_state, "not a mcdenoise model: "),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.literature import figures, page, sources
+from benchmarks.literature import figures, page
 from benchmarks.literature.learning import Student, fit
 from benchmarks.literature.networks import Guided
 from benchmarks.literature.results import Results
