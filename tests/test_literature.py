@@ -144,14 +144,12 @@ def test_flops_of_a_network_are_those_of_its_convolutions() -> None:
 def test_a_given_weight_takes_the_place_of_the_trainers_own(noisy_frame: small.MakeFrame) -> None:
     settings = small.settings(means_weight=0.0)
     (batch,) = islice(dataset.batches(small.pairs(noisy_frame), dataset.Cut(32, 1, 1)), 1)
-    nothing = dataset.Batch(*(getattr(batch, part) for part in ("color", "guides", "target", "target_noise",
-                            "witness")), weight=torch.zeros_like(batch.target))  # fmt: skip
+    nothing = replace(batch, weight=torch.zeros_like(batch.target))
+    objective = trainer.weighted(learning.losses.find("l2", is_target_noisy=True), means_weight=0.0)
     for given, expected in ((batch, False), (nothing, True)):
         torch.manual_seed(1)
-        state = trainer.fresh(EVERY["U-Net"](4), settings)
-        loss, _ = trainer.update(
-            state, given, learning.losses.find("l2", is_target_noisy=True), settings, torch.device("cpu")
-        )
+        state = trainer.begin(EVERY["U-Net"](4), settings, torch.device("cpu"))
+        loss, _ = trainer.update(state, given, objective, settings, torch.device("cpu"))
         assert (loss == 0) is expected
 
 

@@ -182,7 +182,7 @@ def test_single_frames_teach(
     for number in range(6):
         exr.write_frame(tmp_path / f"shot.{number:04d}.exr", noisy_frame(number, size=(40, 48)))
     out = tmp_path / "show.safetensors"
-    words = ["--target", "self", "--network", "kpn", "--steps", "60", "--batch", "2", "--crop", "32"]
+    words = ["--target", "self", "--network", "kpn", "--steps", "120", "--batch", "2", "--crop", "32"]
     rest = ["--learning-rate", "5e-3", "--ema", "0.9", "--device", "cpu", "--quiet", "-o", str(out)]
     assert main(["train", str(tmp_path), *words, *rest]) == 0
     noisy, wanted = noisy_frame(9, size=(40, 48)), noisy_frame(9, size=(40, 48), sigma=0)
