@@ -92,7 +92,7 @@ $(LITERATURE): literature-%: .venv/dev-installed
 literature-monte-carlo literature-online: pairs/literature/rendered
 
 pairs/literature/rendered: .venv/dev-installed
-	$(BIN)/mcdenoise render --procedural 12 --views 4 -o $(@D) --size 96x96 --spp 8 --extra-spp 64 --filter box
+	$(BIN)/mcdenoise render --procedural 8 --views 4 -o $(@D) --size 96x96 --spp 8 --extra-spp 64 --filter box
 	@touch $@
 
 addon: build/addon/lite/built ## build the Blender extension's zip, and have Blender's validator look at it

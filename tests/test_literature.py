@@ -11,14 +11,14 @@ import pytest
 import small
 import torch
 
-from benchmarks.literature import corruptions, images, learning, page, results, sources
+from benchmarks.literature import corruptions, images, learning, page, results, rows, sources
 from benchmarks.literature.corruptions import Corruption
 from benchmarks.literature.networks import EVERY, FourierConsistent, Guided
 from benchmarks.literature.results import Results
 from benchmarks.literature.rows import budget, convergence, losses, monte_carlo, mri, noise2self, online
 from benchmarks.literature.rows import corruptions as row_of_corruptions
 from benchmarks.literature.rows import networks as row_of_networks
-from mcdenoise import dataset, trainer
+from mcdenoise import dataset, plugins, trainer
 from mcdenoise.networks._contract import Denoising
 from mcdenoise.views import View
 
@@ -172,8 +172,15 @@ def test_second_run_finds_only_what_is_missing_and_other_steps_start_again(tmp_p
 
 def test_table_replaces_what_is_between_its_marks_and_nothing_else(tmp_path: Path) -> None:
     text = "before\n<!-- one -->\nold\n<!-- end -->\nafter\n<!-- two -->\n<!-- end -->\n"
-    told = page._between(text, "one", page.markdown([["a"], ["1"]]))
+    told = page._between(text, "one", page.markdown([[["a"], ["1"]]]))
     assert told == text.replace("old", "| a |\n| --- |\n| 1 |")
+
+
+@pytest.mark.parametrize("row", plugins.names(rows))
+def test_every_row_has_its_place_on_the_page(row: str) -> None:
+    name = row.replace("_", "-")
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert f"<!-- {name} -->\ntold\n<!-- end -->" in page._between(text, name, "told")
 
 
 # ---- the claims, small ----
@@ -193,7 +200,8 @@ def test_noisy_targets_come_close_to_clean_ones(tmp_path: Path, monkeypatch: pyt
     clean, noisy = (told[target][-1][1] for target in ("clean", "noisy"))
     assert noisy > told["corrupted"] + 5
     assert abs(noisy - clean) < 0.5
-    assert len(row_of_corruptions.table(found)) == 2
+    ((head, row),) = row_of_corruptions.tables(found)
+    assert len(head) == len(row)
 
 
 @pytest.mark.slow
@@ -216,8 +224,9 @@ def test_l2_finds_the_mean_l1_the_median_l0_the_mode() -> None:
 @pytest.mark.slow
 def test_donut_median_finds_its_radius_alone_and_is_off_by_the_noise_variance() -> None:
     found = noise2self.medians()
-    best = {name: {to: min(range(8), key=lambda n: points[n][to]) for to in ("noisy", "clean")}
-            for name, points in found.items()}  # fmt: skip
+    best = {
+        name: {to: noise2self.best(points, to) for to in ("noisy", "clean")} for name, points in found.items()
+    }
     assert best["donut"]["noisy"] == best["donut"]["clean"]
     assert best["median"]["noisy"] < best["median"]["clean"]  # it copies noise
     variance = (noise2self.SIGMA / 255) ** 2

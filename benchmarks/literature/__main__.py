@@ -29,7 +29,7 @@ def main() -> int:
             )  # fmt: skip
             row.measure(results)
             results.finish()
-            print(page.markdown(row.table(results)))
+            print(page.markdown(row.tables(results)))
         page.write(arguments.page, arguments.runs)
     except McdenoiseError as error:
         print(f"benchmarks.literature: {error}", file=sys.stderr)

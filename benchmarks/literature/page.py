@@ -20,17 +20,20 @@ def write(page: Path, runs: Path) -> None:
         path = runs / f"{name}.json"
         if path.exists() and (found := results.read(path)).is_whole:
             row = plugins.load(rows, module)
-            figures.save(row.draw(found), page.parent / "images" / f"literature-{name}.png")
-            told = f"{markdown(row.table(found))}\n\n{found.steps} steps each."
+            figure = f"images/literature-{name}.png"
+            figures.save(row.draw(found), page.parent / figure)
+            told = f"![{name}]({figure})\n\n{markdown(row.tables(found))}\n\n`--steps {found.steps}`"
             text = _between(text, name, told)
     with files.whole(page) as part:
         part.write_text(text, encoding="utf-8")
 
 
-def markdown(table: Table) -> str:
-    """A table whose first row is its head."""
-    head, *rest = table
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rest])
+def markdown(tables: Sequence[Table]) -> str:
+    """Tables one below the other; the first row of each is its head."""
+    return "\n\n".join(
+        "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rest])
+        for head, *rest in tables
+    )
 
 
 def number(value: float, digits: int = 2) -> str:

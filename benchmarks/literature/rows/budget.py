@@ -65,14 +65,14 @@ def _curve(pictures: int, against_mean: bool | None, steps: int) -> learning.Cur
     return learning.fit(partial(UNet, WIDTH), map(batch, count()), steps, look=look)[1]
 
 
-def table(results: Results) -> page.Table:
+def tables(results: Results) -> list[page.Table]:
     """A row per arm."""
     rows = [[f"{EXPOSURES} exposures as", "PSNR after all steps, dB", "best on the way"]]
     for name in ARMS:
         curve = results.found[name]
         best = max(value for _, value in curve)
         rows.append([name, page.number(curve[-1][1]), page.number(best)])
-    return rows
+    return [rows]
 
 
 def draw(results: Results) -> Any:

@@ -69,7 +69,7 @@ def _curve(blur: float, steps: int) -> learning.Curve:
     return learning.fit(partial(UNet, WIDTH), source, steps, look=look)[1]
 
 
-def table(results: Results) -> page.Table:
+def tables(results: Results) -> list[page.Table]:
     """A row per length."""
     rows = [
         ["correlated over, pixels", "noise of the gradient / its clean length", "PSNR after all steps, dB"]
@@ -77,7 +77,7 @@ def table(results: Results) -> page.Table:
     for blur, noise in zip(BLURS, results.found["gradients"], strict=True):
         curve = results.found.get(f"curve {blur}")
         rows.append([f"{blur:g}", page.number(noise), page.number(curve[-1][1]) if curve else "-"])
-    return rows
+    return [rows]
 
 
 def draw(results: Results) -> Any:

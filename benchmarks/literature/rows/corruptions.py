@@ -69,11 +69,11 @@ def _compare(name: str, case: Case, results: Results) -> dict[str, Any]:
     return told
 
 
-def table(results: Results) -> page.Table:
+def tables(results: Results) -> list[page.Table]:
     """A row per corruption."""
     head = ["corruption", "loss", "steps", "corrupted, dB", "clean targets", "noisy targets", "noisy - clean",
             "paper: clean / noisy"]  # fmt: skip
-    return [head, *(_row(name, CASES[name], told) for name, told in results.found.items())]
+    return [[head, *(_row(name, CASES[name], told) for name, told in results.found.items())]]
 
 
 def _row(name: str, case: Case, told: dict[str, Any]) -> list[str]:

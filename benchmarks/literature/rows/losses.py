@@ -93,21 +93,19 @@ def _trained(task: str, loss: str, results: Results) -> dict[str, Any]:
     return {"corrupted": learning.psnr(noisy, clean), "psnr": learning.psnr(shown, clean)}
 
 
-def table(results: Results) -> page.Table:
-    """A row per noise, and one per task: what each loss makes of it."""
-    head = ["noise", "truth", "mean", "median", "mode", *LOSSES]
-    rows = [head]
-    for noise, draw_values in NOISES.items():
-        known = statistics(draw_values).values()
+def tables(results: Results) -> list[page.Table]:
+    """A row per noise: what each loss finds; a row per task: what it makes of pictures."""
+    constants = [["noise", "truth", "mean", "median", "mode", *LOSSES]]
+    for noise, draws in NOISES.items():
         found = [results.found[f"{CONSTANT} | {noise} | {loss}"] for loss in LOSSES]
-        rows.append([noise, *(page.number(value, 3) for value in [TRUTH, *known, *found])])
+        values = [TRUTH, *statistics(draws).values(), *found]
+        constants.append([noise, *(page.number(value, 3) for value in values)])
+    pictures = [["pictures, dB", "corrupted", *LOSSES[:3]]]
     for task in TASKS:
         told = [results.found[f"{task} | {loss}"] for loss in LOSSES[:3]]
-        before = f"{told[0]['corrupted']:.2f} dB corrupted"
-        rows.append(
-            [f"pictures: {task}", before, "-", "-", "-", *(f"{each['psnr']:.2f} dB" for each in told), "-"]
-        )
-    return rows
+        values = [told[0]["corrupted"], *(each["psnr"] for each in told)]
+        pictures.append([task, *map(page.number, values)])
+    return [constants, pictures]
 
 
 def draw(results: Results) -> Any:

@@ -132,7 +132,7 @@ def _denoised(network: Denoising, view: View) -> np.ndarray:
     return engine.denoise(network, view.frame(0), device=device)[0]
 
 
-def table(results: Results) -> page.Table:
+def tables(results: Results) -> list[page.Table]:
     """A row per arm."""
     head = [
         "loss: input, target",
@@ -147,7 +147,7 @@ def table(results: Results) -> page.Table:
         told = results.found[name]
         cells = [told["noisy"], told["curve"][-1][1], told["relmse"], told["energy"]]
         rows.append([name, *(page.number(c, d) for c, d in zip(cells, (2, 2, 3, 3), strict=True)), arm.paper])
-    return rows
+    return [rows]
 
 
 def draw(results: Results) -> Any:

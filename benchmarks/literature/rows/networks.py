@@ -106,20 +106,20 @@ def cost_of_clipping(*, are_two_valued: bool) -> float:
     return float(np.square(inside + norm.sf(high) - truth).mean())
 
 
-def table(results: Results) -> page.Table:
-    """A row per network, then one per way to learn digits."""
-    rows = [["network", "parameters", "FLOPs a pixel", "PSNR after all steps, dB", "seconds, 512x512"]]
+def tables(results: Results) -> list[page.Table]:
+    """A row per network; a row per way to learn digits."""
+    sizes = [["network", "parameters", "FLOPs a pixel", "PSNR after all steps, dB", "seconds, 512x512"]]
     for name in BUILDS:
         told, taken = results.found[name], results.found.get(f"seconds | {name}")
-        size = [f"{told['parameters']:,}", f"{told['flops']:,.0f}"]
         last = page.number(told["curve"][-1][1])
-        rows.append([name, *size, last, page.number(taken, 3) if taken else "-"])
-    rows.append(["**digits**", "**MSE**", "**clipping alone costs noisy targets**", "**published MSE**", ""])
+        cells = [f"{told['parameters']:,}", f"{told['flops']:,.0f}", last]
+        sizes.append([name, *cells, page.number(taken, 3) if taken else "-"])
+    errors = [["digits", "MSE", "of it clipping of noisy targets alone", "published MSE"]]
     for name, (_, is_clean, is_clipped, are_two_valued, published) in DIGITS.items():
         cost = cost_of_clipping(are_two_valued=are_two_valued) if is_clipped and not is_clean else 0
-        error = page.number(results.found[f"digits | {name}"], 5)
-        rows.append([name, error, page.number(cost, 5), published, ""])
-    return rows
+        error = results.found[f"digits | {name}"]
+        errors.append([name, page.number(error, 5), page.number(cost, 5), published])
+    return [sizes, errors]
 
 
 def draw(results: Results) -> Any:

@@ -101,29 +101,25 @@ def _learned(method: str, kind: str, results: Results) -> float:
     return learning.psnr(found, clean)
 
 
-def table(results: Results) -> page.Table:
-    """A row per median, then one per kind of pictures."""
-    head = [
-        "medians",
-        "best radius by the noisy picture",
-        "by the clean one",
-        "gap at the latter",
-        "noise variance",
-    ]
-    rows = [[*head, ""]]
+def tables(results: Results) -> list[page.Table]:
+    """A row per median; a row per kind of pictures."""
+    radii = [["", "best radius by the noisy picture", "by the clean one", "gap there", "noise variance"]]
     for name, points in results.found["medians"].items():
-        by = {to: min(range(len(RADII)), key=lambda n: points[n][to]) for to in ("noisy", "clean")}
-        best = points[by["clean"]]
-        gap, variance = best["noisy"] - best["clean"], (SIGMA / 255) ** 2
-        radii = [str(RADII[by[to]]) for to in ("noisy", "clean")]
-        rows.append([name, *radii, page.number(gap, 4), page.number(variance, 4), ""])
-    rows.append(["**PSNR, dB**", "noisy", "NLM / BM3D", *(f"**{method}**" for method in LEARNED)])
+        by_noisy, by_clean = (best(points, to) for to in ("noisy", "clean"))
+        gap = points[by_clean]["noisy"] - points[by_clean]["clean"]
+        numbers = (page.number(value, 4) for value in (gap, (SIGMA / 255) ** 2))
+        radii.append([name, str(RADII[by_noisy]), str(RADII[by_clean]), *numbers])
+    methods = [["PSNR, dB", "noisy", "NLM", "BM3D", *LEARNED]]
     for kind in KINDS:
         plain = results.found[f"plain | {kind}"]
-        bm3d = "not installed" if plain["BM3D"] is None else page.number(plain["BM3D"])
-        learned = [page.number(results.found[f"{method} | {kind}"]) for method in LEARNED]
-        rows.append([kind, page.number(plain["noisy"]), f"{plain['NLM']:.2f} / {bm3d}", *learned])
-    return rows
+        values = [*plain.values(), *(results.found[f"{method} | {kind}"] for method in LEARNED)]
+        methods.append([kind, *("-" if value is None else page.number(value) for value in values)])
+    return [radii, methods]
+
+
+def best(points: list[dict[str, float]], to: str) -> int:
+    """Which point is closest to the noisy picture, or to the clean one."""
+    return min(range(len(points)), key=lambda n: points[n][to])
 
 
 def draw(results: Results) -> Any:

@@ -110,13 +110,13 @@ def denoised(network: Denoising, view: View) -> np.ndarray:
     )
 
 
-def table(results: Results) -> page.Table:
+def tables(results: Results) -> list[page.Table]:
     """A row per start: the mean over the path's quarters."""
     rows = [["PSNR, dB", *(f"quarter {number} of the path" for number in range(1, 5))]]
     for name, points in results.found["psnr"].items():
         quarters = np.array_split([value for _, value in points], 4)
         rows.append([name, *(page.number(float(quarter.mean())) for quarter in quarters)])
-    return rows
+    return [rows]
 
 
 def draw(results: Results) -> Any:
