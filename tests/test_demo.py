@@ -66,8 +66,10 @@ class Server:
 
 
 @contextmanager
-def running(folder: Path, *words: str, **environment: str) -> Iterator[Server]:
-    command = [sys.executable, "-m", "mcdenoise", "demo", "--device", "cpu", *words]
+def running(folder: Path, *words: str, most: str = "unlimited", **environment: str) -> Iterator[Server]:
+    """A demo that can write files of so many half KiB at most."""
+    demo = [sys.executable, "-m", "mcdenoise", "demo", "--device", "cpu", *words]
+    command = ["sh", "-c", f'ulimit -f {most}; exec "$@"', "sh", *demo]
     environment = {**os.environ, "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1", **environment}
     with (
         (folder.parent / "told").open("w") as told,
@@ -182,6 +184,15 @@ def test_demo_stopped_at_work_leaves_no_file_and_had_opened_the_browser(
         assert (tmp_path / "opened").read_text().strip() == server.address
     assert list((tmp_path / "files").iterdir()) == []
     assert (tmp_path / "told").read_text() == "mcdenoise: stopped\n"
+
+
+@pytest.mark.slow
+def test_file_that_finds_no_room_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    with running(tmp_path / "files", "--no-browser", most="1000") as server:
+        told = server.put("/frame", EXAMPLE.read_bytes())
+        assert told == {"error": "demo: frame.exr: can't be kept: File too large; free some space"}
+        assert server.put("/frame", b"no picture")["error"].startswith("frame.exr: not an OpenEXR file")
 
 
 def test_port_that_is_taken_is_one_line(server: Server, capsys: pytest.CaptureFixture[str]) -> None:

@@ -201,12 +201,9 @@ class Take(Handler):
 
     def data_received(self, chunk: bytes) -> None:
         """One piece of the file."""
-        try:
+        with self._noting_faults():
             if self._file:
                 self._file.write(chunk)
-        except OSError as error:
-            self._fault = f"{self._path.name}: can't be kept: {error.strerror}; free some space"
-            self._close()
 
     async def put(self, *_: str) -> None:
         """Do what is asked, and tell how far it is.
@@ -271,9 +268,18 @@ class Take(Handler):
         self._close()
 
     def _close(self) -> None:
-        if self._file:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        with self._noting_faults():
+            if file:
+                file.close()
+
+    @contextmanager
+    def _noting_faults(self) -> Iterator[None]:
+        """The rest of the file comes all the same, and then its answer goes."""
+        try:
+            yield
+        except OSError as error:
+            self._fault = f"{self._path.name}: can't be kept: {error.strerror}; free some space"
 
 
 def _line(**event: Any) -> str:
