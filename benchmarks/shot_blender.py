@@ -15,7 +15,7 @@ import bpy
 from mathutils import Vector
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
-import make_blend  # type: ignore[import-not-found]  # the room that tests render
+import make_blend  # the room that tests render
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--frames", type=int, default=5, metavar="N")
     parser.add_argument("--spp", type=int, default=8, metavar="N")
-    parser.add_argument("--clean-spp", type=int, default=1024, metavar="N")
+    parser.add_argument("--clean-spp", type=int, default=256, metavar="N")
     parser.add_argument("--size", default="128x96", metavar="WxH")
     arguments = parser.parse_args()
     make_blend.room()

@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--frames", type=int, default=5, metavar="N")
     parser.add_argument("--spp", type=int, default=8, metavar="N")
-    parser.add_argument("--clean-spp", type=int, default=1024, metavar="N")
+    parser.add_argument("--clean-spp", type=int, default=256, metavar="N")
     parser.add_argument("--size", default="128x96", metavar="WxH")
     arguments = parser.parse_args()
     width, height = map(int, arguments.size.split("x"))

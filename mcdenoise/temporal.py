@@ -119,8 +119,8 @@ class _Seen(NamedTuple):
 def _seen(moment: Moment, scale: float, middle: float | None) -> _Seen:
     noisy, _ = encoding.finite(moment.noisy.color)
     guides = encoding.guides(moment.noisy.planes, moment.noisy.size, middle)
-    one, other = (encoding.tensor(encoding.expose(color, scale)) for color in (noisy, moment.clean.color))
-    return _Seen(one, other, encoding.tensor(guides))
+    exposed = (encoding.expose(color, scale) for color in (noisy, moment.clean.color))
+    return _Seen(*map(encoding.tensor, (*exposed, guides)))
 
 
 def _light(clean: Frame, scale: float) -> dict[str, Float[Tensor, "1 c h w"]]:
@@ -162,8 +162,8 @@ def moved_light(
 
 def agreement(one: Float[Tensor, "1 g h w"], other: Float[Tensor, "1 g h w"]) -> Float[Tensor, "1 1 h w"]:
     """1 where the guides are the same, 0 where they are of another thing."""
-    here, there = (guides[:, : affinity.CHANNELS] for guides in (one, other))
-    return torch.exp(-affinity.strangeness(here, there, affinity.care(one)))[:, None]
+    mine, its = one[:, : affinity.CHANNELS], other[:, : affinity.CHANNELS]
+    return torch.exp(-affinity.strangeness(mine, its, affinity.care(one)))[:, None]
 
 
 def _weight(own: _Seen, there: _Seen, agreed: Float[Tensor, "1 1 h w"]) -> Float[Tensor, "1 1 h w"]:

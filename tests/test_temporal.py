@@ -9,6 +9,7 @@ import pytest
 
 from mcdenoise import exr, temporal
 from mcdenoise.__main__ import main
+from mcdenoise.commands import _elsewhere, _jobs, _temporal
 from mcdenoise.frame import Frame
 from mcdenoise.metrics import relmse
 from mcdenoise.temporal import Moment
@@ -149,6 +150,24 @@ def test_a_chunk_reads_the_frames_around_it(shot: Path) -> None:
     np.testing.assert_array_equal(exr.read_frame(shot / "out.0002.exr").color, whole)
 
 
+def test_neighbours_are_found_from_any_folder(shot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(shot)
+    job = _jobs.Job(Path("shot.0002.exr"), Path("out.0002.exr"), pattern="shot.####.exr", number=2)
+    sent = _elsewhere._absolute(job)
+    monkeypatch.chdir("/")
+    assert _temporal.neighbours(sent) == {-1: shot / "shot.0001.exr", 1: shot / "shot.0003.exr"}
+
+
+@pytest.mark.slow
+def test_two_workers_give_the_votes_of_one_process(shot: Path) -> None:
+    pytest.importorskip("distributed")
+    assert run(shot, "--quiet") == 0
+    one = [exr.read_frame(shot / f"out.000{number}.exr").color for number in (1, 2, 3)]
+    assert run(shot, "--quiet", "--force", "--workers=2") == 0
+    for number, color in enumerate(one, 1):
+        np.testing.assert_allclose(exr.read_frame(shot / f"out.000{number}.exr").color, color, rtol=1e-3)
+
+
 @pytest.mark.usefixtures("halving_engine")
 def test_result_is_made_again_after_a_neighbour_was_rendered_again(
     shot: Path, noisy_frame: MakeFrame, capsys: pytest.CaptureFixture[str]
@@ -174,6 +193,7 @@ def test_neighbour_that_cannot_be_read_is_left_out_and_said(
     assert run(shot) == 1
     told = capsys.readouterr()
     assert "frame 3 left out: " in told.out
+    assert "motion 0 everywhere: nothing moves, or Cycles rendered motion blur" in told.out
     assert exr.read_frame(shot / "out.0002.exr").attributes["mcdenoise.temporal"] == "shot.0001.exr"
 
 

@@ -64,6 +64,10 @@ def read(job: Job, wanted: "Wanted", chosen: "Selection", frame: "Frame") -> tup
             others.append((_noisy(path, wanted, there), motion(chosen, other, frame, step)))
         else:
             notes[f"frame {job.number + step}"] = "left out: it has another size or other layers"
+    if others and not any(moved.any() for _, moved in others):
+        notes["motion"] = (
+            "0 everywhere: nothing moves, or Cycles rendered motion blur, which leaves Vector empty"
+        )
     return Around(_noisy(job.source, wanted, frame), tuple(others)), notes
 
 
