@@ -22,7 +22,7 @@ from mcdenoise.errors import McdenoiseError, TrainingError
 
 Scores = dict[str, float]
 
-# The noise of a reference's two halves drops out of the squared error, and is small, at so many samples, beside
+# The noise of a reference's halves drops out of the squared error, and at so many samples it is small beside
 # the light that the error is divided by.
 REFERENCE_SPP = 64
 
