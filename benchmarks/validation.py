@@ -48,8 +48,10 @@ class Case:
         return f"{self.pair.scene}.v{self.pair.view:03d}.{2 * self.pair.spp}spp.{self.pair.filter}"
 
 
-def cases(folder: Path) -> tuple[list[Case], list[str]]:
+def cases(folder: Path, *, reference_spp: int = REFERENCE_SPP) -> tuple[list[Case], list[str]]:
     """All cases of `folder`, sorted by name, and a remark on each pair that was left out or is in doubt.
+
+    A pair whose halves have `reference_spp` or more is a reference.
 
     Raises:
         NoInputError: there is no folder, or no case in it.
@@ -62,10 +64,10 @@ def cases(folder: Path) -> tuple[list[Case], list[str]]:
         sorted(pairs, key=lambda p: (p.view_key, p.spp)), lambda p: p.view_key
     ):
         *work, reference = group
-        if reference.spp < REFERENCE_SPP:
-            remarks.append(f"{key[0]} view {key[1]} {key[2]}: no pair of {REFERENCE_SPP} spp or more a half")
+        if reference.spp < reference_spp:
+            remarks.append(f"{key[0]} view {key[1]} {key[2]}: no pair of {reference_spp} spp or more a half")
             continue
-        found += [Case(pair, reference) for pair in work if pair.spp < REFERENCE_SPP]
+        found += [Case(pair, reference) for pair in work if pair.spp < reference_spp]
         remarks += [f"{pair.first.name}: shares a seed with its reference; render one with another --seed"
                     for pair in work if pair.seeds & reference.seeds]  # fmt: skip
     if not found:
