@@ -87,7 +87,7 @@ def shares(work: Callable[[], object], rows: int) -> str:
 def _record(loops: ModuleType) -> None:
     """Show the module's compiled loops to the profiler."""
     for name, function in vars(loops).items():
-        if getattr(function, "targetoptions", {}).get("parallel"):
+        if hasattr(function, "__wrapped__"):
             setattr(loops, name, _recorded(f"loop: {name}", function))
 
 

@@ -45,10 +45,7 @@ class Denoiser:
     @staticmethod
     def use_threads(count: int) -> None:
         """From now on what the calling thread denoises takes so many of the CPU's cores."""
-        import numba
-
         torch.set_num_threads(count)
-        numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
 
     def __call__(
         self,

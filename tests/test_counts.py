@@ -5,6 +5,7 @@ To raise a bound on purpose, change it in the commit that costs it, and say ther
 """
 
 import json
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -21,6 +22,8 @@ from mcdenoise.frame import Frame
 
 MODEL = Path(__file__).parent.parent / "mcdenoise" / "weights" / "standard.safetensors"
 EXAMPLE = Path(__file__).parent.parent / "examples" / "frame.exr"
+# Functions that numba compiles for a first frame, its own among them: loops, parts of them, numpy's.
+COMPILED = 40
 # A count may be so much smaller than its bound before the bound has to follow.
 SLACK = 0.6
 
@@ -77,6 +80,23 @@ def test_what_only_talks_imports_nothing_heavy(verb: str) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="what other systems do isn't ours to set")
 def test_memory_that_was_freed_is_used_again_without_new_pages() -> None:
     assert pages_of_a_second_array(2**20) < 100 < 10_000 < pages_of_a_second_array(2**24)
+
+
+@pytest.mark.slow
+def test_the_first_frame_compiles_few_functions(tmp_path: Path) -> None:
+    code = (
+        "import json, sys\n"
+        "from numba.core import event\n"
+        "with event.install_recorder('numba:compile') as compiled:\n"
+        "    from mcdenoise.__main__ import main\n"
+        f"    main([{str(EXAMPLE)!r}, '-o', {str(tmp_path / 'out.exr')!r}, '--quiet', '--device', 'cpu'])\n"
+        "print(json.dumps([str(e.data['dispatcher']) for _, e in compiled.buffer if e.is_start]))\n"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert 0.8 * COMPILED <= len(json.loads(told.stdout)) <= COMPILED
 
 
 def pages_of_a_second_array(pixels: int) -> int:

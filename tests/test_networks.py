@@ -16,7 +16,7 @@ from torch import Tensor
 from mcdenoise import affinity, checkpoint, engine, networks, plugins
 from mcdenoise.encoding import GUIDE_CHANNELS, RADIANCE_LIMIT
 from mcdenoise.frame import Frame
-from mcdenoise.networks import _blocks, _fused, _kernels, hybrid
+from mcdenoise.networks import _blocks, _fused, _kernels, _swift_loops, hybrid
 from mcdenoise.networks._contract import Denoising
 from mcdenoise.networks._trunk import PER_LEVEL, UPSAMPLING, UPSAMPLING_CARE
 
@@ -360,14 +360,29 @@ def test_clean_pixels_stay_as_they_are_from_the_first_step_even_where_no_guide_t
         torch.testing.assert_close(network(color, guides), color, rtol=0.2, atol=0.01)
 
 
+@pytest.mark.parametrize("rows", [1, 2, 5, 7])
+def test_each_row_is_some_threads_share(rows: int) -> None:
+    picture, found = (
+        np.random.default_rng(rows).random((3, rows, 4), np.float32),
+        np.zeros((rows, 4), np.float32),
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        _swift_loops.brightest(rows, picture, found)
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(found, picture.max(0))
+
+
 def test_compiling_is_told_once_and_not_where_the_cache_has_it(tmp_path: Path) -> None:
     code = (
         "import logging, numpy as np\n"
         "logging.basicConfig(level=logging.INFO, format='%(message)s')\n"
         "from mcdenoise.networks import _swift_loops\n"
         "plane = np.ones((2, 2), np.float32)\n"
-        "_swift_loops.brightest(np.ones((3, 2, 2), np.float32), plane)\n"
-        "_swift_loops.dimmed(np.ones((3, 2, 2), np.float32), plane)\n"
+        "_swift_loops.brightest(2, np.ones((3, 2, 2), np.float32), plane)\n"
+        "_swift_loops.dimmed(2, np.ones((3, 2, 2), np.float32), plane)\n"
     )
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     told = [

@@ -11,7 +11,7 @@ from mcdenoise.errors import McdenoiseError, telling
 
 log = logging.getLogger(__name__)
 # Who tells that numba compiles.
-COMPILING = "mcdenoise.networks._loops"
+COMPILING = "mcdenoise.networks._compiled"
 
 
 def say(text: str) -> None:

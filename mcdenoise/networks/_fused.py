@@ -46,7 +46,12 @@ class _Filtered(torch.autograd.Function):
         for number in range(len(image)):
             padded = [_padded(picture[number], size // 2) for picture in (image, features)]
             _loops.filtered(
-                *padded, _array(logits[number]), _array(strength[number]), size, out[number].numpy()
+                image.shape[2],
+                *padded,
+                _array(logits[number]),
+                _array(strength[number]),
+                size,
+                out[number].numpy(),
             )
         return out
 
@@ -56,7 +61,7 @@ class _Filtered(torch.autograd.Function):
         by = ctx.size // 2
         given = [_padded(image, by), _padded(features, by), _array(logits), _array(strength)]
         wanted = [np.zeros_like(part) for part in given]
-        _loops.filtered_back(*given, ctx.size, _array(gradient), *wanted)
+        _loops.filtered_back(len(image), *given, ctx.size, _array(gradient), *wanted)
         found = [_unpadded(wanted[0], by), wanted[2], _unpadded(wanted[1], by), wanted[3]]
         return *_like(found, ctx.saved_tensors), None
 
@@ -71,9 +76,9 @@ class _Upsampled(torch.autograd.Function):
         out = torch.empty(n, channels, 2 * height, 2 * width)
         kinship = torch.empty(n, 1, 2 * height, 2 * width)
         for number in range(n):
-            _loops.upsampled(_padded(coarse[number], 1), _array(logits[number]), _array(fine[number]), 0,
-                      _padded(features[number], 1), _array(strength[number]), out[number].numpy(),
-                      kinship[number, 0].numpy())  # fmt: skip
+            _loops.upsampled(height, _padded(coarse[number], 1), _array(logits[number]), _array(fine[number]),
+                             0, _padded(features[number], 1), _array(strength[number]),
+                             out[number].numpy(), kinship[number, 0].numpy())  # fmt: skip
         return out, kinship
 
     @staticmethod
@@ -87,7 +92,7 @@ class _Upsampled(torch.autograd.Function):
             _array(strength),
         ]
         wanted = [np.zeros_like(part) for part in given]
-        _loops.upsampled_back(*given, _array(of_out), _array(of_kinship), *wanted)
+        _loops.upsampled_back(len(coarse), *given, _array(of_out), _array(of_kinship), *wanted)
         wanted[0], wanted[3] = _unpadded(wanted[0], 1), _unpadded(wanted[3], 1)
         return _like(wanted, ctx.saved_tensors)
 
@@ -102,7 +107,7 @@ def brightest_kin(
     for number in range(len(level)):
         features = _padded(guides[number, : affinity.CHANNELS], reach)
         rows = _padded(level[number], reach)[0]
-        _loops.brightest(rows, features, around, reach, care, kin, out[number, 0].numpy())
+        _loops.brightest(level.shape[2], rows, features, around, reach, care, kin, out[number, 0].numpy())
     return out
 
 
@@ -114,7 +119,7 @@ def kin(tone: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> aff
     for number in range(n):
         padded = _padded(tone[number], 2), _padded(guides[number, : affinity.CHANNELS], 2)
         mean, *others = (part[number].numpy() for part in found)
-        _loops.kin(*padded, 2, care, limit, mean, *(other[0] for other in others))
+        _loops.kin(height, *padded, 2, care, limit, mean, *(other[0] for other in others))
     return found
 
 

@@ -1,20 +1,15 @@
-"""The loops of `_fused`, which numba compiles at first use and keeps in its cache.
+"""The loops of `_fused`, compiled.
 
-Forward, rows are handled in parallel; backward, items of a batch, since rows add to each other's gradients.
+Forward, threads share the rows; backward, the items of a batch, since rows add to each other's gradients.
 Pixels of a row go through the processor's vectors: each inner loop goes over neighbouring pixels and stores
 to one array, which is what LLVM can vectorise. Pictures are padded: c h+2m w+2m for filters that reach m.
 """
 
-import inspect
-import logging
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from numba import njit, prange
-from numba.core import event
 
-log = logging.getLogger(__name__)
+from mcdenoise.networks._compiled import of_lines, of_pixels, over_rows
 
 # Which strength counts for which feature: albedo, normal, nearness, tone.
 KINDS = (0, 0, 0, 1, 1, 1, 2, 3, 3, 3)
@@ -22,36 +17,15 @@ KINDS = (0, 0, 0, 1, 1, 1, 2, 3, 3, 3)
 LEAST = np.float32(-40.0)
 
 
-class _Teller(event.Listener):
-    """Says once that loops are being compiled; those that come out of the cache aren't."""
-
-    told = False
-
-    def on_start(self, event: Any) -> None:
-        """A function is about to be compiled."""
-        if not self.told and event.data["dispatcher"].py_func.__module__.startswith(__package__):
-            self.told = True
-            log.info("compiling the filters, once after an installation or an update: a minute, perhaps two")
-
-    def on_end(self, event: Any) -> None:
-        """It was."""
+@of_lines
+def _copy(lines: Any, into: Any) -> None:
+    """Not `into[:] = lines`, for whose message about unlike shapes numba compiles Python's texts."""
+    for line in range(lines.shape[0]):
+        for x in range(lines.shape[1]):
+            into[line, x] = lines[line, x]
 
 
-event.register("numba:compile", _Teller())
-
-
-def _inlined(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Unwrapped first: the test suite's type checks are nothing that numba can compile."""
-    return cast("Callable[..., Any]", njit(inline="always")(inspect.unwrap(function)))
-
-
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    return cast(
-        "Callable[..., Any]", njit(parallel=True, fastmath=True, cache=True)(inspect.unwrap(function))
-    )
-
-
-@_inlined
+@of_pixels
 def _exp(value: Any) -> Any:
     """e to a value between `LEAST` and 0, to 1e-4 of it above -8: a series at a 128th, squared 7 times."""
     u = max(value, LEAST) * np.float32(1 / 128)
@@ -63,20 +37,20 @@ def _exp(value: Any) -> Any:
     return e
 
 
-@_inlined
+@of_lines
 def _add_square(total: Any, one: Any, other: Any, strength: Any, width: Any) -> None:
     for x in range(width):
         difference = one[x] - other[x]
         total[x] += strength[x] * difference * difference
 
 
-@_inlined
+@of_lines
 def _add_weighted(total: Any, weight: Any, value: Any, width: Any) -> None:
     for x in range(width):
         total[x] += weight[x] * value[x]
 
 
-@_inlined
+@of_lines
 def _compare(rows: Any, features: Any, own: Any, strength: Any, y: Any, size: Any) -> None:
     """Rows become the strangeness of each neighbour in size x size, for a row of pixels that are `own`."""
     taps, width = rows.shape
@@ -88,7 +62,7 @@ def _compare(rows: Any, features: Any, own: Any, strength: Any, y: Any, size: An
             _add_square(rows[tap], other, own[f], strength[KINDS[f], y], width)
 
 
-@_inlined
+@of_lines
 def _to_weights(rows: Any, logits: Any, first: Any, y: Any, line: Any) -> None:
     """Strangeness becomes the softmax of logits - strangeness over taps; logits begin at `first`."""
     taps, width = rows.shape
@@ -116,7 +90,7 @@ def _to_weights(rows: Any, logits: Any, first: Any, y: Any, line: Any) -> None:
             row[x] *= line[x]
 
 
-@_inlined
+@of_lines
 def _mean(sums: Any, weights: Any, image: Any, y: Any, size: Any) -> None:
     channels, width = sums.shape
     sums[:] = 0
@@ -126,31 +100,32 @@ def _mean(sums: Any, weights: Any, image: Any, y: Any, size: Any) -> None:
             _add_weighted(sums[c], weights[tap], image[c, y + dy, dx : dx + width], width)
 
 
-@_compiled
-def filtered(image: Any, features: Any, logits: Any, strength: Any, size: Any, out: Any) -> None:
+@over_rows
+def filtered(share: Any, image: Any, features: Any, logits: Any, strength: Any, size: Any, out: Any) -> None:
     """`_fused.filtered`, of one item."""
-    channels, height, width = out.shape
+    channels, _, width = out.shape
     taps, middle = size * size, size // 2
-    for y in prange(height):
-        rows, line = np.empty((taps, width), np.float32), np.empty(width, np.float32)
-        sums = np.empty((channels, width), np.float32)
+    rows, line = np.empty((taps, width), np.float32), np.empty(width, np.float32)
+    sums = np.empty((channels, width), np.float32)
+    for y in range(*share):
         own = features[:, y + middle, middle : middle + width].copy()
         _compare(rows, features, own, strength, y, size)
         _to_weights(rows, logits, 0, y, line)
         _mean(sums, rows, image, y, size)
-        out[:, y] = sums
+        _copy(sums, out[:, y])
 
 
-@_compiled
+@over_rows
 def upsampled(
-    coarse: Any, logits: Any, fine: Any, margin: Any, features: Any, strength: Any, out: Any, kinship: Any
-) -> None:
+    share: Any, coarse: Any, logits: Any, fine: Any, margin: Any, features: Any, strength: Any, out: Any,
+    kinship: Any,
+) -> None:  # fmt: skip
     """`_fused.upsampled`, of one item; `fine` has a margin."""
-    channels, height, width = coarse.shape[0], logits.shape[1], logits.shape[2]
-    for y in prange(height):
-        child = np.empty((fine.shape[0], width), np.float32)
-        rows, line = np.empty((9, width), np.float32), np.empty(width, np.float32)
-        sums = np.empty((channels, width), np.float32)
+    channels, width = coarse.shape[0], logits.shape[2]
+    child = np.empty((fine.shape[0], width), np.float32)
+    rows, line = np.empty((9, width), np.float32), np.empty(width, np.float32)
+    sums = np.empty((channels, width), np.float32)
+    for y in range(*share):
         for place in range(4):
             down, right = 2 * y + place // 2, place % 2
             for f in range(fine.shape[0]):
@@ -172,7 +147,7 @@ def upsampled(
                     out[c, down, 2 * x + right] = sums[c, x]
 
 
-@_inlined
+@of_lines
 def _back_to_image(back: Any, of_image: Any, weights: Any, given: Any, image: Any, y: Any, size: Any) -> None:
     """From the gradient of a mean to those of its weights, which go into `back`, and of the image."""
     channels, width = given.shape
@@ -185,7 +160,7 @@ def _back_to_image(back: Any, of_image: Any, weights: Any, given: Any, image: An
             _add_weighted(of_image[c, y + dy, dx : dx + width], weights[tap], given[c], width)
 
 
-@_inlined
+@of_lines
 def _back_to_logits(back: Any, of_logits: Any, first: Any, y: Any, weights: Any, line: Any) -> None:
     """From the gradient of weights to that of logits, and, into `back`, of strangeness."""
     taps, width = weights.shape
@@ -200,7 +175,7 @@ def _back_to_logits(back: Any, of_logits: Any, first: Any, y: Any, weights: Any,
             row[x] = -into[x]
 
 
-@_inlined
+@of_lines
 def _back_to_features(
     back: Any, features: Any, own: Any, strength: Any,
     of_features: Any, of_own: Any, of_strength: Any, y: Any, size: Any,
@@ -225,17 +200,17 @@ def _back_to_features(
                 into[x] -= np.float32(2) * row[x] * by[x] * (one[x] - other[x])
 
 
-@_compiled
+@over_rows
 def filtered_back(
-    image: Any, features: Any, logits: Any, strength: Any, size: Any, given: Any,
+    share: Any, image: Any, features: Any, logits: Any, strength: Any, size: Any, given: Any,
     of_image: Any, of_features: Any, of_logits: Any, of_strength: Any,
 ) -> None:  # fmt: skip
     """The gradients of `filtered`, of a batch; `given` is that of its output."""
-    items, _, height, width = given.shape
+    _, _, height, width = given.shape
     taps, middle = size * size, size // 2
-    for n in prange(items):
-        rows, back = np.empty((taps, width), np.float32), np.empty((taps, width), np.float32)
-        line = np.empty(width, np.float32)
+    rows, back = np.empty((taps, width), np.float32), np.empty((taps, width), np.float32)
+    line = np.empty(width, np.float32)
+    for n in range(*share):
         for y in range(height):
             own = features[n, :, y + middle, middle : middle + width].copy()
             of_own = np.zeros_like(own)
@@ -251,19 +226,19 @@ def filtered_back(
                     into[x] += of_own[f, x]
 
 
-@_compiled
+@over_rows
 def upsampled_back(
-    coarse: Any, logits: Any, fine: Any, features: Any, strength: Any, given: Any, of_kinship: Any,
-    of_coarse: Any, of_logits: Any, of_fine: Any, of_features: Any, of_strength: Any,
+    share: Any, coarse: Any, logits: Any, fine: Any, features: Any, strength: Any, given: Any,
+    of_kinship: Any, of_coarse: Any, of_logits: Any, of_fine: Any, of_features: Any, of_strength: Any,
 ) -> None:  # fmt: skip
     """The gradients of `upsampled`, of a batch; `given` and `of_kinship` are those of its outputs."""
-    items, channels, height, width = coarse.shape[0], coarse.shape[1], logits.shape[2], logits.shape[3]
+    channels, height, width = coarse.shape[1], logits.shape[2], logits.shape[3]
     kinds = fine.shape[1]
-    for n in prange(items):
-        child, of_child = np.empty((kinds, width), np.float32), np.empty((kinds, width), np.float32)
-        rows, back = np.empty((9, width), np.float32), np.empty((9, width), np.float32)
-        alike, line = np.empty((9, width), np.float32), np.empty(width, np.float32)
-        out = np.empty((channels, width), np.float32)
+    child, of_child = np.empty((kinds, width), np.float32), np.empty((kinds, width), np.float32)
+    rows, back = np.empty((9, width), np.float32), np.empty((9, width), np.float32)
+    alike, line = np.empty((9, width), np.float32), np.empty(width, np.float32)
+    out = np.empty((channels, width), np.float32)
+    for n in range(*share):
         for y in range(height):
             for place in range(4):
                 down, right = 2 * y + place // 2, place % 2
@@ -290,15 +265,19 @@ def upsampled_back(
                         of_fine[n, f, down, 2 * x + right] = of_child[f, x]
 
 
-@_compiled
-def brightest(level: Any, features: Any, places: Any, reach: Any, care: Any, kin: Any, out: Any) -> None:
+@over_rows
+def brightest(
+    share: Any, level: Any, features: Any, places: Any, reach: Any, care: Any, kin: Any, out: Any
+) -> None:
     """`affinity.brightest_kin`, of one item."""
-    height, width = out.shape
-    for y in prange(height):
-        strength = np.empty((3, width), np.float32)
-        for kind in range(3):
-            strength[kind, :] = care[kind]
-        strange, best = np.empty(width, np.float32), level[y + reach, reach : reach + width].copy()
+    _, width = out.shape
+    strength, strange = np.empty((3, width), np.float32), np.empty(width, np.float32)
+    for kind in range(3):
+        strength[kind, :] = care[kind]
+    for y in range(*share):
+        best, value = out[y], level[y + reach, reach : reach + width]
+        for x in range(width):
+            best[x] = value[x]
         for place in range(places.shape[0]):
             row, left = y + reach + places[place, 0], reach + places[place, 1]
             strange[:] = 0
@@ -308,25 +287,25 @@ def brightest(level: Any, features: Any, places: Any, reach: Any, care: Any, kin
             value = level[row, left : left + width]
             for x in range(width):
                 best[x] = max(best[x], value[x] if strange[x] < kin else best[x])
-        out[y, :] = best
 
 
-@_compiled
+@over_rows
 def kin(
-    tone: Any, features: Any, margin: Any, care: Any, limit: Any, mean: Any, near: Any, variance: Any,
-    count: Any, unlike: Any,
+    share: Any, tone: Any, features: Any, margin: Any, care: Any, limit: Any, mean: Any, near: Any,
+    variance: Any, count: Any, unlike: Any,
 ) -> None:  # fmt: skip
     """`affinity.kin`, of one item; the tone's margin is 2, the features' is `margin`."""
-    height, width = variance.shape
-    for y in prange(height):
-        strength = np.empty((3, width), np.float32)
-        for kind in range(3):
-            strength[kind, :] = care[kind]
-        strange, number = np.empty(width, np.float32), np.zeros(width, np.float32)
-        total, squares = np.zeros((3, width), np.float32), np.zeros((3, width), np.float32)
-        inner, closest = np.zeros((3, width), np.float32), np.zeros(width, np.float32)
-        least, second = np.full(width, np.float32(1e30)), np.full(width, np.float32(1e30))
-        square = np.empty(width, np.float32)
+    _, width = variance.shape
+    strength, strange = np.empty((3, width), np.float32), np.empty(width, np.float32)
+    for kind in range(3):
+        strength[kind, :] = care[kind]
+    total, squares = np.empty((3, width), np.float32), np.empty((3, width), np.float32)
+    inner, square = np.empty((3, width), np.float32), np.empty(width, np.float32)
+    least, second = np.empty(width, np.float32), np.empty(width, np.float32)
+    for y in range(*share):
+        number, closest = count[y], near[y]
+        number[:], closest[:], total[:], squares[:], inner[:] = 0, 0, 0, 0, 0
+        least[:], second[:] = np.float32(1e30), np.float32(1e30)
         for tap in range(25):
             row, left = y + tap // 5, tap % 5
             is_near = 0 < tap // 5 < 4 and 0 < left < 4
@@ -359,7 +338,8 @@ def kin(
                     second[x] = min(second[x], max(least[x], square[x]))
                 for x in range(width):
                     least[x] = min(least[x], square[x])
-        count[y, :], near[y, :], unlike[y, :] = number, closest, second / np.float32(3)
+        for x in range(width):
+            unlike[y, x] = second[x] / np.float32(3)
         for c in range(3):
             for x in range(width):
                 mean[c, y, x] = inner[c, x] / closest[x]

@@ -55,8 +55,9 @@ def denoised(
     above, kinship = _upsampled(small, levels[0], features, left, coarse)
     here = _filtered(trunk, finest, tone, features, strength)
     _swift_loops.joined(
-        above, here, kinship, left, levels[0][0, JOINT].numpy(), raw, variance, _bound(_kernels.BLEND_RANGE),
-        _bound(_kernels.DISSENT_RANGE), np.float32(hybrid.SHIFT), np.float32(hybrid.SHIFTED), here,
+        len(left), above, here, kinship, left, levels[0][0, JOINT].numpy(), raw, variance,
+        _bound(_kernels.BLEND_RANGE), _bound(_kernels.DISSENT_RANGE), np.float32(hybrid.SHIFT),
+        np.float32(hybrid.SHIFTED), here,
     )  # fmt: skip
     estimate = tone_unmap(torch.from_numpy(here)).mul_(torch.from_numpy(divisor)).numpy()
     _bound_by_kin(estimate, planes.numpy(), near, variance)
@@ -71,7 +72,9 @@ def _told(
     tone = tone_map(torch.from_numpy(_padded(color, 2)))
     found = _kin(tone.numpy(), near)
     variance, around = np.empty(found.unlike.shape, np.float32), np.empty(found.unlike.shape, np.float32)
-    _swift_loops.noise(tone.numpy(), found.variance, found.number, found.unlike, variance, around)
+    _swift_loops.noise(
+        len(variance), tone.numpy(), found.variance, found.number, found.unlike, variance, around
+    )
     squares = torch.from_numpy(np.stack([variance, found.unlike, around]))
     known = torch.log10_(squares.add_(affinity.CLEAN)).add_(2)
     share = torch.from_numpy(found.number)[None] / affinity.AROUND
@@ -89,7 +92,7 @@ def _unshuffled(parts: Sequence[Planes]) -> Float[Tensor, "1 c h2 w2"]:
     out = torch.empty(1, channels, height, width, dtype=kind, memory_format=torch.channels_last)
     rows = np.empty((BAND, width, channels), np.float32)
     for first, into in _bands(out):
-        _swift_loops.unshuffled(tuple(parts), first, rows[: len(into)])
+        _swift_loops.unshuffled(len(into), tuple(parts), first, rows[: len(into)])
         into.copy_(torch.from_numpy(rows[: len(into)]))
     return out
 
@@ -124,7 +127,7 @@ def _of_pixels(trunk: Trunk, x: Float[Tensor, "1 c h w"]) -> Planes:
     others = slice(KERNELS.stop, int(trunk.heads[0].out_channels) + OF_GUIDES.start)  # type: ignore[arg-type]
     out = np.empty(((others.stop - others.start) // 4, 2 * x.shape[2], 2 * x.shape[3]), np.float32)
     for first, planes in _head(trunk, x, others):
-        _swift_loops.shuffled(planes.float().numpy(), first, out)
+        _swift_loops.shuffled(planes.shape[1], planes.float().numpy(), first, out)
     return out
 
 
@@ -132,7 +135,8 @@ def _prefiltered(trunk: Trunk, x: Float[Tensor, "1 c h w"], guides: Planes) -> P
     """`_kernels.prefiltered`, with a margin of 2."""
     out = guides.copy()
     for first, logits in _head(trunk, x, OF_GUIDES):
-        _swift_loops.prefiltered(guides, logits.float().numpy(), first, out[: _kernels.NEARNESS])
+        rows = 2 * logits.shape[1]
+        _swift_loops.prefiltered(rows, guides, logits.float().numpy(), first, out[: _kernels.NEARNESS])
     _border(out)
     return out
 
@@ -150,8 +154,8 @@ def _prepared(
     small = np.empty((12, height // 2, width // 2), np.float32)
     limits = (_bound(_kernels.TRUST), _bound(_kernels.NOISE_RANGE))
     _swift_loops.prepared(
-        raw, color, albedo, seen, start, limits, np.float32(LEAST_ALBEDO), np.float32(_kernels.MOST_NOISE),
-        divisor, radiance, features, variance, small,
+        height // 2, raw, color, albedo, seen, start, limits, np.float32(LEAST_ALBEDO),
+        np.float32(_kernels.MOST_NOISE), divisor, radiance, features, variance, small,
     )  # fmt: skip
     _border(radiance)
     weighted, guided, noise = torch.from_numpy(small)[None].split([4, 7, 1], dim=1)
@@ -165,8 +169,9 @@ def _compared(
     strength, left = np.empty((4, *variance.shape), np.float32), np.empty_like(variance)
     care, limit = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
     _swift_loops.compared(
-        tone, guides, variance, raw, care, limit, _bound(_kernels.CARE_RANGE), features, strength, left
-    )
+        len(left), tone, guides, variance, raw, care, limit, _bound(_kernels.CARE_RANGE), features, strength,
+        left,
+    )  # fmt: skip
     _border(features)
     return strength, left
 
@@ -176,7 +181,9 @@ def _filtered(
 ) -> Planes:
     out = np.empty((3, *strength.shape[1:]), np.float32)
     for first, logits in _head(trunk, x, KERNELS):
-        _swift_loops.filtered(tone, features, logits.float().numpy(), strength, first, out)
+        _swift_loops.filtered(
+            2 * logits.shape[1], tone, features, logits.float().numpy(), strength, first, out
+        )
     return out
 
 
@@ -188,34 +195,36 @@ def _upsampled(
     above, kinship = np.empty((3, *left.shape), np.float32), np.empty_like(left)
     logits = np.ascontiguousarray(level[0, UPSAMPLING].numpy())
     around = [_padded(part[0], 1) for part in (picture, coarse.features)]
-    _loops.upsampled(around[0], logits, features, 2, around[1], strength[0].numpy(), above, kinship)
+    _loops.upsampled(
+        level.shape[2], around[0], logits, features, 2, around[1], strength[0].numpy(), above, kinship
+    )
     return above, kinship
 
 
 def _bound_by_kin(estimate: Planes, color: Planes, near: Planes, variance: Plane) -> None:
     """`hybrid.bounded`, in place."""
     level, brightest, quiet = (np.empty_like(variance) for _ in range(3))
-    _swift_loops.brightest(color, level)
+    _swift_loops.brightest(len(level), color, level)
     care, kin = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
     rows = _padded(torch.from_numpy(level)[None], MARGIN)[0]
-    _loops.brightest(rows, near, _fused.places(), MARGIN, care, kin, brightest)
-    _swift_loops.least(variance, hybrid.AROUND // 2, quiet)
+    _loops.brightest(len(level), rows, near, _fused.places(), MARGIN, care, kin, brightest)
+    _swift_loops.least(len(quiet), variance, hybrid.AROUND // 2, quiet)
     _dim(estimate, tone_map(torch.from_numpy(brightest)) + torch.from_numpy(quiet).sqrt_())
 
 
 def _quench(estimate: Planes, variance: Plane) -> None:
     """`hybrid.without_fireflies`, in place."""
     level, brightest, least = (np.empty_like(variance) for _ in range(3))
-    _swift_loops.brightest(estimate, level)
-    _swift_loops.brightest_neighbour(level, brightest)
-    _swift_loops.least(variance, 1, least)
+    _swift_loops.brightest(len(level), estimate, level)
+    _swift_loops.brightest_neighbour(len(level), level, brightest)
+    _swift_loops.least(len(least), variance, 1, least)
     quiet = torch.from_numpy(least)
     highlight = hybrid.HIGHLIGHT / (quiet + hybrid.TINY)
     _dim(estimate, tone_map(torch.from_numpy(brightest)) + quiet.sqrt() + highlight)
 
 
 def _dim(estimate: Planes, limit: Float[Tensor, "h w"]) -> None:
-    _swift_loops.dimmed(estimate, tone_unmap(limit).numpy())
+    _swift_loops.dimmed(len(limit), estimate, tone_unmap(limit).numpy())
 
 
 class _Kin(NamedTuple):
@@ -233,7 +242,7 @@ def _kin(tone: Planes, near: Planes) -> _Kin:
     size = tone.shape[1] - 4, tone.shape[2] - 4
     found = _Kin(np.empty((3, *size), np.float32), *(np.empty(size, np.float32) for _ in range(4)))
     care, limit = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
-    _loops.kin(tone, near, MARGIN, care, limit, *found)
+    _loops.kin(size[0], tone, near, MARGIN, care, limit, *found)
     return found
 
 
@@ -248,5 +257,5 @@ def _border(planes: Planes) -> None:
     planes[:, :2], planes[:, -2:] = planes[:, 2:3], planes[:, -3:-2]
 
 
-def _bound(value: float) -> np.ndarray:
-    return np.array([value, np.exp(value)], np.float32)
+def _bound(value: float) -> tuple[np.float32, np.float32]:
+    return np.float32(value), np.float32(np.exp(value))

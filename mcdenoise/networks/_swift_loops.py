@@ -1,22 +1,21 @@
 """The loops of `_swift`: between convolutions, planes are read once and written once.
 
-As in `_loops`, rows go to threads and each inner loop runs along a row. `margin` is how many pixels an array
-has around the picture, its edges repeated.
+As in `_loops`, threads share the rows and each inner loop runs along a row. `margin` is how many pixels an
+array has around the picture, its edges repeated.
 """
 
 from typing import Any
 
 import numpy as np
-from numba import prange
 
 from mcdenoise import affinity
+from mcdenoise.networks._compiled import of_lines, of_pixels, over_rows
 from mcdenoise.networks._loops import (
     KINDS,
     _add_weighted,
     _compare,
-    _compiled,
+    _copy,
     _exp,
-    _inlined,
     _mean,
     _to_weights,
 )
@@ -26,22 +25,22 @@ CLEAN, SHRINK = np.float32(affinity.CLEAN), np.float32(affinity.SHRINK)
 FEW, FEW_AROUND = np.float32(affinity.FEW), np.float32(affinity.FEW_AROUND)
 
 
-@_inlined
+@of_pixels
 def _tanh(value: Any) -> Any:
     e = _exp(-TWO * abs(value))
     return np.copysign((ONE - e) / (ONE + e), value)
 
 
-@_inlined
+@of_pixels
 def _within(bound: Any, value: Any) -> Any:
     """e to the value, between e^-bound and e^bound; `bound` is both."""
     return _exp(bound[0] * _tanh(value / bound[0]) - bound[0]) * bound[1]
 
 
-@_compiled
-def unshuffled(parts: Any, first: Any, out: Any) -> None:
+@over_rows
+def unshuffled(share: Any, parts: Any, first: Any, out: Any) -> None:
     """Rows of `pixel_unshuffle` by 2 of planes (c h w), one below the other, channels last: (rows w/2 4c)."""
-    for y in prange(out.shape[0]):
+    for y in range(*share):
         above = 0
         for part in parts:
             for channel in range(part.shape[0]):
@@ -53,7 +52,7 @@ def unshuffled(parts: Any, first: Any, out: Any) -> None:
             above += part.shape[0]
 
 
-@_inlined
+@of_lines
 def _side_by_side(one: Any, other: Any, into: Any) -> None:
     """Two lines as every other pixel of one; both are stored in one loop, or it isn't vectorised."""
     for x in range(one.shape[0]):
@@ -61,32 +60,35 @@ def _side_by_side(one: Any, other: Any, into: Any) -> None:
         into[2 * x + 1] = other[x]
 
 
-@_compiled
-def shuffled(planes: Any, first: Any, out: Any) -> None:
+@over_rows
+def shuffled(share: Any, planes: Any, first: Any, out: Any) -> None:
     """Rows (4c rows w/2) as those of `pixel_shuffle` by 2, into planes (c h w)."""
-    for y in prange(planes.shape[1]):
+    for y in range(*share):
         for line in range(2 * out.shape[0]):
             into = out[line // 2, 2 * (first + y) + line % 2]
             _side_by_side(planes[2 * line, y], planes[2 * line + 1, y], into)
 
 
-@_inlined
+@of_lines
 def _sums(line: Any, out: Any, width: Any) -> None:
     """Sums of five neighbours of a line with two zeros at both ends."""
     for x in range(width):
         out[x] = line[x] + line[x + 1] + line[x + 2] + line[x + 3] + line[x + 4]
 
 
-@_compiled
-def noise(tone: Any, found: Any, number: Any, unlike: Any, variance: Any, unlike_around: Any) -> None:
+@over_rows
+def noise(
+    share: Any, tone: Any, found: Any, number: Any, unlike: Any, variance: Any, unlike_around: Any
+) -> None:
     """`affinity.noise` of tones with a margin of 2, and the mean of `unlike` over 5x5 pixels."""
     height, width = number.shape
     inside = np.zeros(width + 4, np.float32)
     inside[2:-2] = 1
     columns = np.empty(width, np.float32)
     _sums(inside, columns, width)
-    for y in prange(height):
-        lines = np.zeros((5, width + 4), np.float32)
+    lines, means = np.zeros((5, width + 4), np.float32), np.empty((5, width), np.float32)
+    for y in range(*share):
+        lines[:, 2:-2] = 0
         top, bottom = max(y - 2, 0), min(y + 3, height)
         for row in range(top, bottom):
             for x in range(width):
@@ -101,7 +103,6 @@ def noise(tone: Any, found: Any, number: Any, unlike: Any, variance: Any, unlike
                 lines[3, x + 2] += level * level
             for x in range(width):
                 lines[4, x + 2] += unlike[row, x]
-        means = np.empty((5, width), np.float32)
         for kind in range(5):
             _sums(lines[kind], means[kind], width)
             for x in range(width):
@@ -110,13 +111,14 @@ def noise(tone: Any, found: Any, number: Any, unlike: Any, variance: Any, unlike
             unsorted = max(means[3, x] - means[2, x] * means[2, x], np.float32(0))
             elsewhere = (means[0, x] + FEW_AROUND * unsorted) / (means[1, x] + FEW_AROUND)
             variance[y, x] = (found[y, x] + FEW * elsewhere) / (ONE - ONE / number[y, x] + FEW)
-        unlike_around[y, :] = means[4]
+        for x in range(width):
+            unlike_around[y, x] = means[4, x]
 
 
-@_compiled
+@over_rows
 def prepared(
-    raw: Any, color: Any, albedo: Any, seen: Any, start: Any, bounds: Any, least: Any, most: Any,
-    divisor: Any, radiance: Any, features: Any, variance: Any, pooled: Any,
+    share: Any, raw: Any, color: Any, albedo: Any, seen: Any, start: Any, bounds: Any, least: Any,
+    most: Any, divisor: Any, radiance: Any, features: Any, variance: Any, pooled: Any,
 ) -> None:  # fmt: skip
     """What `hybrid` makes of its predictions `raw` (17 h w) before anything is filtered.
 
@@ -127,11 +129,11 @@ def prepared(
         least, most: the least albedo that divides, and the largest variance.
         pooled: means of 2x2 pixels of radiance times weight (3), weight, features (7) and variance.
     """
-    height, width = variance.shape
+    _, width = variance.shape
     half = width // 2
-    for row in prange(height // 2):
+    weight, line = np.empty(width, np.float32), np.empty(width, np.float32)
+    for row in range(*share):
         pooled[:, row] = 0
-        weight, line = np.empty(width, np.float32), np.empty(width, np.float32)
         for y in (2 * row, 2 * row + 1):
             for x in range(width):
                 weight[x] = _within(bounds[0], raw[0, y, x])
@@ -162,13 +164,13 @@ def prepared(
             _pool(variance[y], pooled[11, row], half)
 
 
-@_inlined
+@of_lines
 def _pool(line: Any, into: Any, half: Any) -> None:
     for x in range(half):
         into[x] += np.float32(0.25) * (line[2 * x] + line[2 * x + 1])
 
 
-@_inlined
+@of_lines
 def _kin_nearby(
     tone: Any, guides: Any, care: Any, limit: Any, y: Any, is_kin: Any, near: Any, sums: Any
 ) -> None:
@@ -192,20 +194,17 @@ def _kin_nearby(
             _add_weighted(sums[c], is_kin, tone[c, y + 2 + row, 2 + left : 2 + left + width], width)
 
 
-@_compiled
+@over_rows
 def compared(
-    tone: Any, guides: Any, variance: Any, raw: Any, care: Any, limit: Any, bound: Any,
+    share: Any, tone: Any, guides: Any, variance: Any, raw: Any, care: Any, limit: Any, bound: Any,
     features: Any, strength: Any, left: Any,
 ) -> None:  # fmt: skip
     """`_finest` and `_strength` of `_kernels`: the features' tones, the noise left in them, and how much each
     kind of feature counts. `tone`, `guides` and `features` have a margin of 2."""
-    height, width = variance.shape
-    for y in prange(height):
-        shrunk, near, means = (
-            np.empty(width, np.float32),
-            np.empty(width, np.float32),
-            np.empty((3, width), np.float32),
-        )
+    _, width = variance.shape
+    shrunk, near = np.empty(width, np.float32), np.empty(width, np.float32)
+    means = np.empty((3, width), np.float32)
+    for y in range(*share):
         _kin_nearby(tone, guides, care, limit, y, shrunk, near, means)
         for x in range(width):
             shrunk[x] = variance[y, x] / (variance[y, x] + SHRINK)
@@ -223,7 +222,7 @@ def compared(
             strength[3, y, x] /= left[y, x] + CLEAN
 
 
-@_inlined
+@of_lines
 def _logits_of(logits: Any, number: Any, into: Any) -> None:
     """A row's 25 logits out of planes (100 rows w/2) as the head leaves them."""
     for tap in range(25):
@@ -231,41 +230,40 @@ def _logits_of(logits: Any, number: Any, into: Any) -> None:
         _side_by_side(logits[left, number // 2], logits[left + 1, number // 2], into[tap, 0])
 
 
-@_compiled
-def filtered(image: Any, features: Any, logits: Any, strength: Any, first: Any, out: Any) -> None:
+@over_rows
+def filtered(share: Any, image: Any, features: Any, logits: Any, strength: Any, first: Any, out: Any) -> None:
     """`_loops.filtered` by 5x5 from row 2 * `first` on, its logits (100 rows w/2) as the head leaves them."""
     channels, _, width = out.shape
-    for number in prange(2 * logits.shape[1]):
+    weights, line = np.empty((25, width), np.float32), np.empty(width, np.float32)
+    own_logits, sums = np.empty((25, 1, width), np.float32), np.empty((channels, width), np.float32)
+    for number in range(*share):
         y = 2 * first + number
-        weights, line = np.empty((25, width), np.float32), np.empty(width, np.float32)
-        own_logits = np.empty((25, 1, width), np.float32)
         _logits_of(logits, number, own_logits)
-        sums = np.empty((channels, width), np.float32)
         own = features[:, y + 2, 2 : 2 + width].copy()
         _compare(weights, features, own, strength, y, 5)
         _to_weights(weights, own_logits, 0, 0, line)
         _mean(sums, weights, image, y, 5)
-        out[:, y] = sums
+        _copy(sums, out[:, y])
 
 
-@_compiled
-def prefiltered(guides: Any, logits: Any, first: Any, out: Any) -> None:
+@over_rows
+def prefiltered(share: Any, guides: Any, logits: Any, first: Any, out: Any) -> None:
     """`_kernels.prefiltered` from row 2 * `first` on; guides and result have a margin of 2."""
-    width = out.shape[2] - 4
-    for number in prange(2 * logits.shape[1]):
+    channels, width = out.shape[0], out.shape[2] - 4
+    weights, line = np.empty((25, width), np.float32), np.empty(width, np.float32)
+    own_logits, sums = np.empty((25, 1, width), np.float32), np.empty((channels, width), np.float32)
+    for number in range(*share):
         y = 2 * first + number
-        weights, line = np.zeros((25, width), np.float32), np.empty(width, np.float32)
-        own_logits = np.empty((25, 1, width), np.float32)
         _logits_of(logits, number, own_logits)
-        sums = np.empty((out.shape[0], width), np.float32)
+        weights[:] = 0
         _to_weights(weights, own_logits, 0, 0, line)
         _mean(sums, weights, guides, y, 5)
-        out[:, y + 2, 2 : 2 + width] = sums
+        _copy(sums, out[:, y + 2, 2 : 2 + width])
 
 
-@_compiled
+@over_rows
 def joined(
-    above: Any, here: Any, kinship: Any, left: Any, level: Any, raw: Any, variance: Any,
+    share: Any, above: Any, here: Any, kinship: Any, left: Any, level: Any, raw: Any, variance: Any,
     blend_bound: Any, heed_bound: Any, shift_bound: Any, shifted: Any, out: Any,
 ) -> None:  # fmt: skip
     """The last joint of the pyramid and the shift: tones.
@@ -274,10 +272,10 @@ def joined(
         level: blend and heed (4 each) of each 2x2 pixels.
         blend_bound: of the blend, with e to it; the others likewise or alone.
     """
-    _, height, width = out.shape
-    for y in prange(height):
-        blend, heed = np.empty(width, np.float32), np.empty(width, np.float32)
-        dissent = np.empty(width, np.float32)
+    _, _, width = out.shape
+    blend, heed = np.empty(width, np.float32), np.empty(width, np.float32)
+    dissent = np.empty(width, np.float32)
+    for y in range(*share):
         place = 2 * (y % 2)
         _side_by_side(level[place, y // 2], level[place + 1, y // 2], blend)
         _side_by_side(level[4 + place, y // 2], level[5 + place, y // 2], heed)
@@ -299,54 +297,58 @@ def joined(
                 out[c, y, x] = above[c, y, x] + blend[x] * (here[c, y, x] - above[c, y, x]) + moved
 
 
-@_compiled
-def least(plane: Any, reach: Any, out: Any) -> None:
+@over_rows
+def least(share: Any, plane: Any, reach: Any, out: Any) -> None:
     """The smallest value within `reach` pixels in rows and columns."""
     height, width = plane.shape
-    for y in prange(height):
-        line = np.full(width + 2 * reach, np.float32(np.inf))
+    line = np.empty(width + 2 * reach, np.float32)
+    for y in range(*share):
+        line[:] = np.float32(np.inf)
         for row in range(max(y - reach, 0), min(y + reach + 1, height)):
             for x in range(width):
                 line[x + reach] = min(line[x + reach], plane[row, x])
-        best = line[:width].copy()
+        best = out[y]
+        for x in range(width):
+            best[x] = line[x]
         for step in range(1, 2 * reach + 1):
             for x in range(width):
                 best[x] = min(best[x], line[x + step])
-        out[y, :] = best
 
 
-@_compiled
-def brightest(picture: Any, out: Any) -> None:
+@over_rows
+def brightest(share: Any, picture: Any, out: Any) -> None:
     """The largest channel of each pixel."""
-    for y in prange(out.shape[0]):
+    for y in range(*share):
         for x in range(out.shape[1]):
             out[y, x] = max(picture[0, y, x], picture[1, y, x], picture[2, y, x])
 
 
-@_compiled
-def brightest_neighbour(level: Any, out: Any) -> None:
+@over_rows
+def brightest_neighbour(share: Any, level: Any, out: Any) -> None:
     """`affinity.brightest_neighbour` of a plane."""
     height, width = level.shape
-    for y in prange(height):
-        line, best = np.empty(width + 2, np.float32), np.zeros(width, np.float32)
+    line = np.empty(width + 2, np.float32)
+    for y in range(*share):
+        best = out[y]
+        best[:] = 0
         for step in (-1, 1, 0):
             row = min(max(y + step, 0), height - 1)
-            line[1:-1] = level[row]
+            for x in range(width):
+                line[x + 1] = level[row, x]
             line[0], line[-1] = level[row, 0], level[row, width - 1]
             for x in range(width):
                 best[x] = max(best[x], line[x], line[x + 2])
             if step:
                 for x in range(width):
                     best[x] = max(best[x], line[x + 1])
-        out[y, :] = best
 
 
-@_compiled
-def dimmed(picture: Any, limit: Any) -> None:
+@over_rows
+def dimmed(share: Any, picture: Any, limit: Any) -> None:
     """All channels alike, so that the largest is within the limit, in place."""
-    _, height, width = picture.shape
-    for y in prange(height):
-        factor = np.empty(width, np.float32)
+    _, _, width = picture.shape
+    factor = np.empty(width, np.float32)
+    for y in range(*share):
         for x in range(width):
             largest = max(picture[0, y, x], picture[1, y, x], picture[2, y, x], np.float32(1e-9))
             factor[x] = min(limit[y, x] / largest, ONE)

@@ -1,0 +1,72 @@
+"""Loops over rows, which numba compiles at first use and keeps in its cache; threads of ours share the rows.
+
+numba's own threads (`parallel=True`) make it compile each loop several times (docs/decisions/0019).
+"""
+
+import functools
+import inspect
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import torch
+from numba import njit
+from numba.core import event
+
+log = logging.getLogger(__name__)
+
+_threads = ThreadPoolExecutor(os.cpu_count())
+
+
+class _Teller(event.Listener):
+    """Says once that loops are being compiled; those that come out of the cache aren't."""
+
+    told = False
+
+    def on_start(self, event: Any) -> None:
+        """A function is about to be compiled."""
+        if not self.told and event.data["dispatcher"].py_func.__module__.startswith(__package__):
+            self.told = True
+            log.info("compiling the filters, once after an installation or an update: up to half a minute")
+
+    def on_end(self, event: Any) -> None:
+        """It was."""
+
+
+event.register("numba:compile", _Teller())
+
+
+def of_lines(function: Callable[..., Any]) -> Callable[..., Any]:
+    """For use in loops: a part of them."""
+    return cast("Callable[..., Any]", njit(inline="always")(_plain(function)))
+
+
+def of_pixels(function: Callable[..., Any]) -> Callable[..., Any]:
+    """For use in the innermost loops: numbers in, a number out."""
+    compiled = njit(fastmath=True, error_model="numpy", forceinline=True)(_plain(function))
+    return cast("Callable[..., Any]", compiled)
+
+
+def over_rows(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` goes over the rows of a share (its first, and the one after its last); the loop that comes
+    back is called with how many rows there are, and gives each of torch's threads a share of them."""
+    run = njit(nogil=True, fastmath=True, error_model="numpy", cache=True)(_plain(function))
+
+    @functools.wraps(run)
+    def loop(rows: int, *given: Any) -> None:
+        size = -(-rows // torch.get_num_threads())
+        mine, *others = [(first, min(first + size, rows)) for first in range(0, rows, size)]
+        elsewhere = [_threads.submit(run, share, *given) for share in others]
+        run(mine, *given)
+        for share in elsewhere:
+            share.result()
+
+    return loop
+
+
+def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The test suite's type checks are nothing that numba can compile."""
+    plain: Callable[..., Any] = inspect.unwrap(function)
+    return plain
