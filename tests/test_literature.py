@@ -15,7 +15,16 @@ from benchmarks.literature import corruptions, images, learning, page, results, 
 from benchmarks.literature.corruptions import Corruption
 from benchmarks.literature.networks import EVERY, FourierConsistent, Guided
 from benchmarks.literature.results import Results
-from benchmarks.literature.rows import budget, convergence, losses, monte_carlo, mri, noise2self, online
+from benchmarks.literature.rows import (
+    budget,
+    convergence,
+    digits,
+    losses,
+    monte_carlo,
+    mri,
+    noise2self,
+    online,
+)
 from benchmarks.literature.rows import corruptions as row_of_corruptions
 from benchmarks.literature.rows import networks as row_of_networks
 from mcdenoise import dataset, plugins, trainer
@@ -276,16 +285,12 @@ def test_many_pictures_twice_teach_more_than_few_often() -> None:
 def test_clipped_noise_costs_noisy_targets_what_theory_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = {
-        name: way for name, way in row_of_networks.DIGITS.items() if name.startswith("Win5-RB, noisy targets")
-    }
-    monkeypatch.setattr(row_of_networks, "DIGITS", kept)
-    monkeypatch.setattr(row_of_networks, "WIDTH", 8)
-    found = run(tmp_path, 150)
+    monkeypatch.setattr(digits, "WIDTH", 8)
     clipped, unclipped = (
-        row_of_networks._digits(f"Win5-RB, noisy targets, {way}", found) for way in ("clipped", "unclipped")
+        digits._learned(f"Win5-RB, noisy targets, {way}", run(tmp_path, 150))
+        for way in ("clipped", "unclipped")
     )
-    cost = row_of_networks.cost_of_clipping(are_two_valued=True)
+    cost = digits.cost_of_clipping(are_two_valued=True)
     assert clipped > cost
     assert clipped - unclipped > cost / 2
 
