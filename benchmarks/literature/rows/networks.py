@@ -48,7 +48,7 @@ def _curve(name: str, steps: int) -> dict[str, Any]:
 def flops(network: Denoising) -> float:
     """Operations of its convolutions for a pixel: a multiplication and an addition are two."""
     color = torch.rand(1, 3, 64, 64, device=next(network.parameters()).device)
-    with FlopCounterMode(display=False) as counted, torch.inference_mode():
+    with FlopCounterMode(display=False) as counted, torch.no_grad():
         network(color, sources.no_guides(color))
     return float(counted.get_total_flops() / 64**2)
 
