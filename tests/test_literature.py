@@ -15,7 +15,16 @@ from benchmarks.literature import corruptions, images, learning, page, results, 
 from benchmarks.literature.corruptions import Corruption
 from benchmarks.literature.networks import EVERY, FourierConsistent, Guided
 from benchmarks.literature.results import Results
-from benchmarks.literature.rows import budget, convergence, losses, monte_carlo, mri, noise2self, online
+from benchmarks.literature.rows import (
+    budget,
+    convergence,
+    digits,
+    losses,
+    monte_carlo,
+    mri,
+    noise2self,
+    online,
+)
 from benchmarks.literature.rows import corruptions as row_of_corruptions
 from benchmarks.literature.rows import networks as row_of_networks
 from mcdenoise import dataset, plugins, trainer
@@ -89,6 +98,16 @@ def test_a_self_supervised_input_does_not_hold_the_pixels_it_is_asked_for() -> N
     assert weight.mean() == 1 / 16
     assert not (color == target)[weight > 0].any()
     assert (color == target)[weight == 0].all()
+
+
+def test_a_blind_result_does_not_depend_on_the_pixel_itself() -> None:
+    torch.manual_seed(1)
+    network, picture = EVERY["U-Net"](4).eval(), images.tested()[0][:32, :32].copy()
+    before = noise2self.blind(network, picture)
+    picture[10, 13] += 1
+    after = noise2self.blind(network, picture)
+    assert np.array_equal(before[10, 13], after[10, 13])
+    assert not np.array_equal(before[10, 14], after[10, 14])
 
 
 def test_no_test_image_is_trained_on() -> None:
@@ -235,12 +254,16 @@ def test_donut_median_finds_its_radius_alone_and_is_off_by_the_noise_variance() 
 
 
 @pytest.mark.slow
-def test_one_noisy_picture_teaches_less_than_two_and_more_than_nothing(tmp_path: Path) -> None:
-    found = run(tmp_path, 150)
-    told = {method: noise2self._learned(method, "photographs", found) for method in ("N2S", "N2N")}
-    noisy = noise2self._plain("photographs", found)["noisy"]
-    assert noisy is not None
-    assert noisy + 3 < told["N2S"] < told["N2N"]
+def test_noisy_pictures_alone_teach_and_tell_how_good_the_result_is() -> None:
+    noise = corruptions.gaussian((noise2self.SIGMA, noise2self.SIGMA))
+    source = sources.batches(images.trained(), sources.noise2self(noise))
+    network, _ = learning.fit(partial(EVERY["U-Net"], 16), source, 120)
+    clean = images.tested()
+    noisy = [found.values for found in sources.corrupted(clean, noise)]
+    found = [noise2self.blind(network, picture) for picture in noisy]
+    assert learning.psnr(found, clean) > learning.psnr(noisy, clean) + 5
+    variance = (noise2self.SIGMA / 255) ** 2
+    assert learning.mse(found, noisy) - learning.mse(found, clean) == pytest.approx(variance, rel=0.03)
 
 
 @pytest.mark.slow
@@ -260,16 +283,12 @@ def test_many_pictures_twice_teach_more_than_few_often() -> None:
 def test_clipped_noise_costs_noisy_targets_what_theory_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = {
-        name: way for name, way in row_of_networks.DIGITS.items() if name.startswith("Win5-RB, noisy targets")
-    }
-    monkeypatch.setattr(row_of_networks, "DIGITS", kept)
-    monkeypatch.setattr(row_of_networks, "WIDTH", 8)
-    found = run(tmp_path, 150)
+    monkeypatch.setattr(digits, "WIDTH", 8)
     clipped, unclipped = (
-        row_of_networks._digits(f"Win5-RB, noisy targets, {way}", found) for way in ("clipped", "unclipped")
+        digits._learned(f"Win5-RB, noisy targets, {way}", run(tmp_path, 150))
+        for way in ("clipped", "unclipped")
     )
-    cost = row_of_networks.cost_of_clipping(are_two_valued=True)
+    cost = digits.cost_of_clipping(are_two_valued=True)
     assert clipped > cost
     assert clipped - unclipped > cost / 2
 

@@ -46,6 +46,14 @@ def test_loss_marked_unsafe_is_biased_indeed(name: str, long_tailed: torch.Tenso
     assert abs(best_constant(losses.every()[name], long_tailed) - 1) > 0.1
 
 
+def test_l0_begins_as_l2_and_falls_to_its_last_power() -> None:
+    one, other = torch.rand(2, 1, 3, 4, 5, dtype=torch.float64)
+    l0, l2 = losses.every()["l0"], losses.every()["l2"]
+    assert l0(one, other, done=0.0) == l2(one, other)
+    ended = (one - other).abs() ** losses.LAST_POWER
+    assert l0(one, other, done=1.0).item() == pytest.approx(ended.mean().item(), rel=1e-4)
+
+
 @pytest.mark.parametrize("name", losses.every())
 def test_no_error_is_no_loss_and_error_is_some(name: str) -> None:
     picture = torch.rand(1, 3, 4, 5)

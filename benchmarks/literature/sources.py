@@ -14,6 +14,8 @@ from mcdenoise.dataset import Batch
 SEED = 1
 BATCH = 4
 CROP = 64
+# Of the pixels that are hidden at a time, one in so many lines and columns.
+GRID = 4
 
 # Input, target, and how much each value of the target counts.
 Triple = tuple[Picture, Picture, Picture]
@@ -41,21 +43,25 @@ def noise2clean(corrupt: Corruption) -> Pairing:
 
 
 def noise2self(corrupt: Corruption) -> Pairing:
-    """The input is its own target: only at every fourth pixel of each direction, which the network is shown
-    the mean of the neighbours in place of.
+    """The input is its own target, at some pixels only, which the network isn't shown.
 
-    Source: Batson and Royer 2019, section 3 and its supplement: masking by interpolation on a grid.
+    Source: Batson and Royer 2019, section 3 and its supplement: a grid, masked by interpolation.
     """
 
     def pair(picture: Picture, chance: np.random.Generator) -> Triple:
         one, other = chance.spawn(2)
         noisy = corrupt(picture, one).values
-        chosen = np.zeros_like(noisy)
-        y, x = other.integers(4, size=2)
-        chosen[y::4, x::4] = 1
+        chosen = grid(noisy, *(int(n) for n in other.integers(GRID, size=2)))
         return np.where(chosen > 0, neighbours(noisy), noisy), noisy, chosen
 
     return pair
+
+
+def grid(picture: Picture, y: int, x: int) -> Picture:
+    """1 at every `GRID`th pixel of both directions from there on, else 0."""
+    chosen = np.zeros_like(picture)
+    chosen[y::GRID, x::GRID] = 1
+    return chosen
 
 
 def neighbours(picture: Picture) -> Picture:
