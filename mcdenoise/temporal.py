@@ -156,8 +156,8 @@ def moved(image: Float[Tensor, "1 c h w"], places: Float[Tensor, "1 h w 2"]) -> 
 def moved_light(
     image: Float[Tensor, "1 c h w"], places: Float[Tensor, "1 h w 2"]
 ) -> Float[Tensor, "1 c h w"]:
-    """The same of radiance, as tones: a bright pixel doesn't shine into its neighbours."""
-    return encoding.tone_unmap(moved(encoding.tone_map(image), places).clamp(min=0))
+    """The same of radiance, by its logarithm, nearly: a bright pixel doesn't shine into its neighbours."""
+    return torch.sinh(moved(torch.asinh(100 * image), places)) / 100
 
 
 def agreement(one: Float[Tensor, "1 g h w"], other: Float[Tensor, "1 g h w"]) -> Float[Tensor, "1 1 h w"]:

@@ -49,6 +49,15 @@ def test_light_that_changed_leaves_no_ghost(noisy_frame: MakeFrame) -> None:
     assert abs(voted.color[4:16, 4:16].mean() / one.color[4:16, 4:16].mean() - 1) < 0.03
 
 
+def test_the_suns_disc_stays_as_bright_as_it_is(noisy_frame: MakeFrame) -> None:
+    frames = [noisy_frame(seed, sigma=0.1) for seed in (1, 2)]
+    for frame in frames:
+        frame.color[4:8, 4:8] = 1e7
+    voted = temporal.vote(moment(frames[0]), [(moment(frames[1]), STILL)])
+    np.testing.assert_allclose(voted.color[4:8, 4:8], 1e7, rtol=1e-3)
+    assert voted.color[9:].max() < 10
+
+
 def test_another_surface_has_no_vote(noisy_frame: MakeFrame) -> None:
     one, other = noisy_frame(1), noisy_frame(2)
     planes = {**other.planes, "normal": -other.planes["normal"], "albedo": 1 - other.planes["albedo"]}
