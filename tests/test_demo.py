@@ -48,7 +48,7 @@ class Server:
 
     def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes]:
         """The status and what was answered; a header's `_` stands for `-`."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=280)
         try:
             connection.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
             answer = connection.getresponse()
@@ -272,8 +272,8 @@ def wait(page: Any, title: str) -> None:
     """Until what was asked for is shown."""
     from playwright.sync_api import expect
 
-    expect(page.locator("h1")).to_have_text(title, timeout=120_000)
-    expect(page.locator("#status")).to_have_text("", timeout=120_000)
+    expect(page.locator("h1")).to_have_text(title, timeout=280_000)
+    expect(page.locator("#status")).to_have_text("", timeout=280_000)
     expect(page.locator("#progress")).to_be_hidden()
 
 

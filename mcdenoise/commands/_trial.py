@@ -66,6 +66,7 @@ def _denoise(inputs: Mapping[str, Path], denoiser: "Denoiser", step: Step) -> tu
     read = _stages.read(job, arguments)
     assert read is not None  # nothing is skipped without --skip-existing
     noisy = read.frame if read.half is None else _mean(read.frame, read.half)
+    step("denoising", 0, 0)
     worked = _stages.denoise(
         job,
         read,
