@@ -21,7 +21,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from mcdenoise import affinity, encoding
-from mcdenoise.frame import Frame, Plane
+from mcdenoise.frame import Frame, Layer, Plane, strips
 from mcdenoise.metrics import EPSILON
 
 # Row by row, for vectors that are rows: OpenEXR's `worldToNDC`.
@@ -31,6 +31,8 @@ Motion = Float32[np.ndarray, "h w 2"]
 
 # Deviations of the Gaussians over which a change is sought, in pixels, and that of v.
 SOUGHT, AROUND = (1.0, 3.0), 2.0
+# Rows beyond a strip that its means take in, and beyond a place that cubic interpolation does.
+REACH, EDGE = 9, 4
 # A change has to stand out by so many deviations of its own noise.
 SURE = 3.0
 # Squared differences of the denoised tones count so much.
@@ -49,21 +51,51 @@ class Moment(NamedTuple):
 def vote(now: Moment, others: Sequence[tuple[Moment, Motion]]) -> Frame:
     """The denoised frame, its color and layers averaged with those of its neighbours where they agree.
 
-    Each neighbour comes with the motion from now to there. All are of one size and have the same layers.
+    Each neighbour comes with the motion from now to there. All are of one size and have the same layers. Done
+    in strips of rows: a pixel at work takes some 600 bytes.
     """
-    scale = encoding.exposure(now.clean.color)
+    exposure = encoding.exposure(now.clean.color)
     middle = encoding.middle_depth(now.noisy.planes["depth"]) if "depth" in now.noisy.planes else None
-    own, total = _seen(now, scale, middle), _light(now.clean, scale)
+    height, width = now.clean.size
+    found = {name: np.empty_like(plane) for name, plane in _light(now.clean).items()}
+    for rows in strips(height, width):
+        seen = slice(max(rows.start - REACH, 0), min(rows.stop + REACH, height))
+        near = [_near(other, motion[seen], seen.start) for other, motion in others]
+        for name, plane in _vote(_rows(now, seen), near, exposure, middle).items():
+            found[name][rows] = plane[rows.start - seen.start :][: rows.stop - rows.start]
+    return Frame({**now.clean.planes, "color": found.pop("color")}, now.clean.attributes, found)
+
+
+def _vote(
+    now: Moment, others: Sequence[tuple[Moment, Motion]], scale: float, middle: float | None
+) -> dict[str, Layer]:
+    """The light of one strip; `scale` and `middle` are the whole frame's exposure and median depth."""
+    own, total = _seen(now, scale, middle), _exposed(now.clean, scale)
     weights = torch.ones_like(own.guides[:, :1])
     for other, motion in others:
-        at = places(motion)
+        at = places(motion, other.clean.size[0])
         there = _seen(other, scale, middle).from_now(at)
         weight = _weight(own, there, inside(at) * agreement(there.guides, own.guides))
-        light = _light(other.clean, scale)
+        light = _exposed(other.clean, scale)
         total = {name: plane + weight * moved_light(light[name], at) for name, plane in total.items()}
         weights = weights + weight
-    mixed = {name: encoding.decode(plane / weights, scale) for name, plane in total.items()}
-    return Frame({**now.clean.planes, "color": mixed.pop("color")}, now.clean.attributes, mixed)
+    return {name: encoding.decode(plane / weights, scale) for name, plane in total.items()}
+
+
+def _near(other: Moment, motion: Motion, start: int) -> tuple[Moment, Motion]:
+    """The rows of a neighbour that a strip sees which starts at row `start`, and the motion to them."""
+    rows = start + np.arange(len(motion))[:, None] + motion[..., 1]
+    known = np.append(rows[np.isfinite(rows)], start)
+    first, last = np.clip((known.min() - EDGE, known.max() + EDGE), 0, other.clean.size[0] - 1).astype(int)
+    return _rows(other, slice(first, last + 1)), motion + np.array((0, start - first), np.float32)
+
+
+def _rows(moment: Moment, rows: slice) -> Moment:
+    return Moment(*(
+        Frame({name: plane[rows] for name, plane in frame.planes.items()},
+              layers={name: plane[rows] for name, plane in frame.layers.items()})
+        for frame in moment
+    ))  # fmt: skip
 
 
 def camera_motion(
@@ -123,17 +155,23 @@ def _seen(moment: Moment, scale: float, middle: float | None) -> _Seen:
     return _Seen(*map(encoding.tensor, (*exposed, guides)))
 
 
-def _light(clean: Frame, scale: float) -> dict[str, Float[Tensor, "1 c h w"]]:
-    """All that is mixed alike, exposed."""
-    return {name: encoding.tensor(plane * np.float32(scale))
-            for name, plane in {"color": clean.color, **clean.layers}.items()}  # fmt: skip
+def _light(clean: Frame) -> dict[str, Layer]:
+    """All that is mixed alike."""
+    return {"color": clean.color, **clean.layers}
 
 
-def places(motion: Motion) -> Float[Tensor, "1 h w 2"]:
-    """Where each pixel is sought, in -1..1 as `grid_sample` wants it; outside where that isn't known."""
+def _exposed(clean: Frame, scale: float) -> dict[str, Float[Tensor, "1 c h w"]]:
+    return {name: encoding.tensor(plane * np.float32(scale)) for name, plane in _light(clean).items()}
+
+
+def places(motion: Motion, rows: int | None = None) -> Float[Tensor, "1 h w 2"]:
+    """Where each pixel is sought, in -1..1 as `grid_sample` wants it; outside where that isn't known.
+
+    It is sought in a picture of so many `rows`, by default as many as there are here.
+    """
     height, width = motion.shape[:2]
     x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
-    places = (motion + np.stack([x, y], axis=2)) * (2 / width, 2 / height) - 1
+    places = (motion + np.stack([x, y], axis=2)) * (2 / width, 2 / (rows or height)) - 1
     return torch.from_numpy(np.nan_to_num(places, nan=-9).astype(np.float32))[None]
 
 
@@ -142,7 +180,7 @@ def inside(places: Float[Tensor, "1 h w 2"]) -> Float[Tensor, "1 1 h w"]:
     return (places.abs() <= 1).all(3)[:, None].float()
 
 
-def moved(image: Float[Tensor, "1 c h w"], places: Float[Tensor, "1 h w 2"]) -> Float[Tensor, "1 c h w"]:
+def moved(image: Float[Tensor, "1 c rows w"], places: Float[Tensor, "1 h w 2"]) -> Float[Tensor, "1 c h w"]:
     """The picture as it is seen from now: cubic, so that little is blurred, and within the bounds of the 3x3
     pixels around each place, so that nothing rings."""
 
@@ -154,7 +192,7 @@ def moved(image: Float[Tensor, "1 c h w"], places: Float[Tensor, "1 h w 2"]) -> 
 
 
 def moved_light(
-    image: Float[Tensor, "1 c h w"], places: Float[Tensor, "1 h w 2"]
+    image: Float[Tensor, "1 c rows w"], places: Float[Tensor, "1 h w 2"]
 ) -> Float[Tensor, "1 c h w"]:
     """The same of radiance, by its logarithm, nearly: a bright pixel doesn't shine into its neighbours."""
     return torch.sinh(moved(torch.asinh(100 * image), places)) / 100

@@ -7,7 +7,7 @@ import numpy as np
 import OpenEXR
 import pytest
 
-from mcdenoise import exr, temporal
+from mcdenoise import exr, frame, temporal
 from mcdenoise.__main__ import main
 from mcdenoise.commands import _elsewhere, _jobs, _temporal
 from mcdenoise.frame import Frame
@@ -40,6 +40,17 @@ def test_what_moved_is_found_where_it_is_and_stays_sharp(noisy_frame: MakeFrame)
     np.testing.assert_allclose(voted.color, frame.color, rtol=1e-3)
 
 
+def test_strips_give_what_the_whole_gives(noisy_frame: MakeFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, *others = (moment(noisy_frame(seed, sigma=0.3)) for seed in (1, 2, 3))
+    motion = np.random.default_rng(1).uniform(-6, 6, STILL.shape).astype(np.float32)
+    motion[3, 4] = np.nan
+    around = [(other, motion) for other in others]
+    whole = temporal.vote(one, around).color
+    monkeypatch.setattr(frame, "STRIP", 4 * SIZE[1])
+    assert len(frame.strips(*SIZE)) == 6
+    np.testing.assert_allclose(temporal.vote(one, around).color, whole, rtol=1e-4)
+
+
 def test_light_that_changed_leaves_no_ghost(noisy_frame: MakeFrame) -> None:
     one, other = noisy_frame(1, sigma=0.1), noisy_frame(2, sigma=0.1)
     lamp = np.ones((*SIZE, 1), np.float32)
@@ -51,8 +62,8 @@ def test_light_that_changed_leaves_no_ghost(noisy_frame: MakeFrame) -> None:
 
 def test_the_suns_disc_stays_as_bright_as_it_is(noisy_frame: MakeFrame) -> None:
     frames = [noisy_frame(seed, sigma=0.1) for seed in (1, 2)]
-    for frame in frames:
-        frame.color[4:8, 4:8] = 1e7
+    for lit in frames:
+        lit.color[4:8, 4:8] = 1e7
     voted = temporal.vote(moment(frames[0]), [(moment(frames[1]), STILL)])
     np.testing.assert_allclose(voted.color[4:8, 4:8], 1e7, rtol=1e-3)
     assert voted.color[9:].max() < 10
