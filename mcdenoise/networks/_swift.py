@@ -40,26 +40,38 @@ def denoised(
     """See `Denoising.forward`."""
     planes = color.contiguous()[0]
     near = _padded(guides[0, : affinity.CHANNELS], MARGIN)
-    start, told = _told(planes, guides.contiguous()[0], near)
+    estimate, variance = _estimated(trunk, planes, guides.contiguous()[0], near)
+    _bound_by_kin(estimate, planes.numpy(), near, variance)
+    _quench(estimate, variance)
+    return torch.from_numpy(estimate)[None]
+
+
+def _estimated(
+    trunk: Trunk, planes: Float[Tensor, "3 h w"], guides: Float[Tensor, "g h w"], near: Planes
+) -> tuple[Planes, Plane]:
+    """The picture before it is bounded, and the variance of its noise. What isn't needed any more is let go:
+    the largest tiles decide how much memory a process takes."""
+    start, told = _told(planes, guides, near)
     decoded = trunk.decoded(told)
+    del told
     finest = decoded[0]
     raw, levels = _of_pixels(trunk, finest), [_of_level(trunk, finest)]
     levels += [head(x)[:, :PER_LEVEL].float() for head, x in zip(trunk.heads[1:], decoded[1:], strict=True)]
     divisor, radiance, features, variance, pooled = _prepared(raw, planes.numpy(), near, start)
     tone = tone_map(torch.from_numpy(radiance)).numpy()
+    del radiance
     strength, left = _compared(tone, near, variance, raw, features)
     small, coarse = _kernels.coarser(*pooled, levels, _kernels.mean_tone, hybrid.as_it_is)
     above, kinship = _upsampled(small, levels[0], features, left, coarse)
+    joint = levels[0][0, JOINT].numpy()
+    del levels
     here = _filtered(trunk, finest, tone, features, strength)
     _swift_loops.joined(
-        len(left), above, here, kinship, left, levels[0][0, JOINT].numpy(), raw, variance,
+        len(left), above, here, kinship, left, joint, raw, variance,
         _bound(_kernels.BLEND_RANGE), _bound(_kernels.DISSENT_RANGE), np.float32(hybrid.SHIFT),
         np.float32(hybrid.SHIFTED), here,
     )  # fmt: skip
-    estimate = tone_unmap(torch.from_numpy(here)).mul_(torch.from_numpy(divisor)).numpy()
-    _bound_by_kin(estimate, planes.numpy(), near, variance)
-    _quench(estimate, variance)
-    return torch.from_numpy(estimate)[None]
+    return tone_unmap(torch.from_numpy(here)).mul_(torch.from_numpy(divisor)).numpy(), variance
 
 
 def _told(
