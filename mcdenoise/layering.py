@@ -60,13 +60,14 @@ def named(layers: Mapping[str, Layer], output: Output, scale: float) -> dict[str
 def held(noisy: Plane, filtered: Plane) -> Plane:
     """A share within the least and the most of the pixels around it in the input."""
     share = noisy[..., 0]
-    return np.clip(filtered, -_most_around(-share)[..., None], _most_around(share)[..., None])
+    least, most = -_most_around(-share), _most_around(share)
+    return np.asarray(np.clip(filtered, least[..., None], most[..., None]))
 
 
 def is_empty(planes: list[Layer]) -> Bool[np.ndarray, "h w"]:
     """Where nothing is in any of the planes, nor near: held out, or beside what was rendered."""
     something = np.logical_or.reduce([(plane != 0).any(axis=2) for plane in planes])
-    return _most_around(something.astype(np.float32)) == 0
+    return np.asarray(_most_around(something.astype(np.float32)) == 0)
 
 
 def _most_around(plane: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
