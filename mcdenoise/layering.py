@@ -11,8 +11,8 @@ from itertools import islice
 
 import numpy as np
 import torch
-from jaxtyping import Bool
-from scipy import ndimage
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
 
 from mcdenoise import encoding
 from mcdenoise.frame import Layer, Plane
@@ -59,13 +59,19 @@ def named(layers: Mapping[str, Layer], output: Output, scale: float) -> dict[str
 
 def held(noisy: Plane, filtered: Plane) -> Plane:
     """A share within the least and the most of the pixels around it in the input."""
-    size = (AROUND, AROUND, 1)
-    least = ndimage.minimum_filter(noisy, size, mode="nearest")
-    most = ndimage.maximum_filter(noisy, size, mode="nearest")
-    return np.asarray(np.clip(filtered, least, most))
+    share = noisy[..., 0]
+    least, most = -_most_around(-share), _most_around(share)
+    return np.asarray(np.clip(filtered, least[..., None], most[..., None]))
 
 
 def is_empty(planes: list[Layer]) -> Bool[np.ndarray, "h w"]:
     """Where nothing is in any of the planes, nor near: held out, or beside what was rendered."""
-    nothing = np.logical_and.reduce([(plane == 0).all(axis=2) for plane in planes])
-    return np.asarray(ndimage.minimum_filter(nothing, AROUND, mode="nearest"))
+    something = np.logical_or.reduce([(plane != 0).any(axis=2) for plane in planes])
+    return np.asarray(_most_around(something.astype(np.float32)) == 0)
+
+
+def _most_around(plane: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
+    """By torch, which is there anyway: scipy's filters take long to import."""
+    given = torch.from_numpy(np.ascontiguousarray(plane))[None]
+    found: np.ndarray = F.max_pool2d(given, AROUND, stride=1, padding=AROUND // 2)[0].numpy()
+    return found

@@ -77,6 +77,11 @@ def test_what_only_talks_imports_nothing_heavy(verb: str) -> None:
     assert not NEVER_IMPORTED[verb] & imported
 
 
+def test_the_engine_needs_no_scipy() -> None:
+    code = "import sys, mcdenoise.engine; sys.exit('scipy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="what other systems do isn't ours to set")
 def test_memory_that_was_freed_is_used_again_without_new_pages() -> None:
     assert pages_of_a_second_array(2**20) < 100 < 10_000 < pages_of_a_second_array(2**24)

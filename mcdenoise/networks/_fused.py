@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -44,10 +45,10 @@ class _Filtered(torch.autograd.Function):
         ctx.size = size
         out = torch.empty(image.shape)
         for number in range(len(image)):
-            padded = [_padded(picture[number], size // 2) for picture in (image, features)]
+            given = [padded(picture[number], size // 2) for picture in (image, features)]
             _loops.filtered(
                 image.shape[2],
-                *padded,
+                *given,
                 _array(logits[number]),
                 _array(strength[number]),
                 size,
@@ -59,7 +60,7 @@ class _Filtered(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         image, logits, features, strength = ctx.saved_tensors
         by = ctx.size // 2
-        given = [_padded(image, by), _padded(features, by), _array(logits), _array(strength)]
+        given = [padded(image, by), padded(features, by), _array(logits), _array(strength)]
         wanted = [np.zeros_like(part) for part in given]
         _loops.filtered_back(len(image), *given, ctx.size, _array(gradient), *wanted)
         found = [_unpadded(wanted[0], by), wanted[2], _unpadded(wanted[1], by), wanted[3]]
@@ -76,8 +77,8 @@ class _Upsampled(torch.autograd.Function):
         out = torch.empty(n, channels, 2 * height, 2 * width)
         kinship = torch.empty(n, 1, 2 * height, 2 * width)
         for number in range(n):
-            _loops.upsampled(height, _padded(coarse[number], 1), _array(logits[number]), _array(fine[number]),
-                             0, _padded(features[number], 1), _array(strength[number]),
+            _loops.upsampled(height, padded(coarse[number], 1), _array(logits[number]), _array(fine[number]),
+                             0, padded(features[number], 1), _array(strength[number]),
                              out[number].numpy(), kinship[number, 0].numpy())  # fmt: skip
         return out, kinship
 
@@ -85,10 +86,10 @@ class _Upsampled(torch.autograd.Function):
     def backward(ctx: Any, of_out: Tensor, of_kinship: Tensor) -> tuple[Tensor | None, ...]:
         coarse, logits, fine, features, strength = ctx.saved_tensors
         given = [
-            _padded(coarse, 1),
+            padded(coarse, 1),
             _array(logits),
             _array(fine),
-            _padded(features, 1),
+            padded(features, 1),
             _array(strength),
         ]
         wanted = [np.zeros_like(part) for part in given]
@@ -101,13 +102,11 @@ def brightest_kin(
     level: Float[Tensor, "n 1 h w"], guides: Float[Tensor, "n g h w"]
 ) -> Float[Tensor, "n 1 h w"]:
     """`affinity.brightest_kin`."""
-    around = places()
-    reach, out = int(around.max()), torch.empty(level.shape)
-    care, kin = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
+    reach, out = int(places().max()), torch.empty(level.shape)
     for number in range(len(level)):
-        features = _padded(guides[number, : affinity.CHANNELS], reach)
-        rows = _padded(level[number], reach)[0]
-        _loops.brightest(level.shape[2], rows, features, around, reach, care, kin, out[number, 0].numpy())
+        features = padded(guides[number, : affinity.CHANNELS], reach)
+        rows = padded(level[number], reach)[0]
+        find_brightest(rows, features, reach, out[number, 0].numpy())
     return out
 
 
@@ -115,12 +114,24 @@ def kin(tone: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> aff
     """`affinity.kin`."""
     n, _, height, width = tone.shape
     found = affinity.Kin(*(torch.empty(n, channels, height, width) for channels in (3, 1, 1, 1, 1)))
-    care, limit = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
     for number in range(n):
-        padded = _padded(tone[number], 2), _padded(guides[number, : affinity.CHANNELS], 2)
+        near = padded(guides[number, : affinity.CHANNELS], 2)
         mean, *others = (part[number].numpy() for part in found)
-        _loops.kin(height, *padded, 2, care, limit, mean, *(other[0] for other in others))
+        find_kin(padded(tone[number], 2), near, 2, (mean, *(other[0] for other in others)))
     return found
+
+
+def find_kin(tone: np.ndarray, near: np.ndarray, margin: int, found: Sequence[np.ndarray]) -> None:
+    """`affinity.kin` of one picture (c h w) into the planes of `affinity.Kin`: tones have a margin of 2,
+    guides of `margin`."""
+    care, limit = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
+    _loops.kin(len(found[1]), tone, near, margin, care, limit, *found)
+
+
+def find_brightest(level: np.ndarray, near: np.ndarray, margin: int, brightest: np.ndarray) -> None:
+    """`affinity.brightest_kin` of one picture, both with a margin, into a plane."""
+    care, limit = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
+    _loops.brightest(len(brightest), level, near, places(), margin, care, limit, brightest)
 
 
 def places() -> np.ndarray:
@@ -137,8 +148,11 @@ def _array(picture: Float[Tensor, "*s h w"]) -> np.ndarray:
     return np.ascontiguousarray(picture.detach().float().numpy())
 
 
-def _padded(picture: Float[Tensor, "*s h w"], by: int) -> np.ndarray:
-    return np.pad(_array(picture), [(0, 0)] * (picture.ndim - 2) + [(by, by)] * 2, mode="edge")
+def padded(picture: Float[Tensor, "*s h w"], by: int) -> np.ndarray:
+    """With a margin, edges repeated."""
+    planes = F.pad(picture.detach().float().contiguous(), [by] * 4, mode="replicate")
+    found: np.ndarray = planes.numpy()
+    return found
 
 
 def _unpadded(gradient: np.ndarray, by: int) -> np.ndarray:

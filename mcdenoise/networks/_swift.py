@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -40,9 +39,21 @@ def denoised(
 ) -> Float[Tensor, "1 3 h w"]:
     """See `Denoising.forward`."""
     planes = color.contiguous()[0]
-    near = _padded(guides[0, : affinity.CHANNELS], MARGIN)
-    start, told = _told(planes, guides.contiguous()[0], near)
+    near = _fused.padded(guides[0, : affinity.CHANNELS], MARGIN)
+    estimate, variance = _estimated(trunk, planes, guides.contiguous()[0], near)
+    _bound_by_kin(estimate, planes.numpy(), near, variance)
+    _quench(estimate, variance)
+    return torch.from_numpy(estimate)[None]
+
+
+def _estimated(
+    trunk: Trunk, planes: Float[Tensor, "3 h w"], guides: Float[Tensor, "g h w"], near: Planes
+) -> tuple[Planes, Plane]:
+    """The picture before it is bounded, and the variance of its noise. What isn't needed any more is let go:
+    the largest tiles decide how much memory a process takes."""
+    start, told = _told(planes, guides, near)
     decoded = trunk.decoded(told)
+    del told
     finest = decoded[0]
     raw, levels = _of_pixels(trunk, finest), [_of_level(trunk, finest)]
     levels += [head(x)[:, :PER_LEVEL].float() for head, x in zip(trunk.heads[1:], decoded[1:], strict=True)]
@@ -50,26 +61,27 @@ def denoised(
     seen = _prefiltered(trunk, finest, own)
     divisor, radiance, features, variance, pooled = _prepared(raw, planes.numpy(), own[:3], seen, start)
     tone = tone_map(torch.from_numpy(radiance)).numpy()
+    del own, radiance
     strength, left = _compared(tone, seen, variance, raw, features)
+    del seen
     small, coarse = _kernels.coarser(*pooled, levels, _kernels.mean_tone, hybrid.as_it_is)
     above, kinship = _upsampled(small, levels[0], features, left, coarse)
+    joint = levels[0][0, JOINT].numpy()
+    del levels
     here = _filtered(trunk, finest, tone, features, strength)
     _swift_loops.joined(
-        len(left), above, here, kinship, left, levels[0][0, JOINT].numpy(), raw, variance,
+        len(left), above, here, kinship, left, joint, raw, variance,
         _bound(_kernels.BLEND_RANGE), _bound(_kernels.DISSENT_RANGE), np.float32(hybrid.SHIFT),
         np.float32(hybrid.SHIFTED), here,
     )  # fmt: skip
-    estimate = tone_unmap(torch.from_numpy(here)).mul_(torch.from_numpy(divisor)).numpy()
-    _bound_by_kin(estimate, planes.numpy(), near, variance)
-    _quench(estimate, variance)
-    return torch.from_numpy(estimate)[None]
+    return tone_unmap(torch.from_numpy(here)).mul_(torch.from_numpy(divisor)).numpy(), variance
 
 
 def _told(
     color: Float[Tensor, "3 h w"], guides: Float[Tensor, "g h w"], near: Planes
 ) -> tuple[Plane, Float[Tensor, "1 c h2 w2"]]:
     """The variance of tones as statistics have it, and what the trunk begins with."""
-    tone = tone_map(torch.from_numpy(_padded(color, 2)))
+    tone = tone_map(torch.from_numpy(_fused.padded(color, 2)))
     found = _kin(tone.numpy(), near)
     variance, around = np.empty(found.unlike.shape, np.float32), np.empty(found.unlike.shape, np.float32)
     _swift_loops.noise(
@@ -194,7 +206,7 @@ def _upsampled(
     strength = _kernels.upsampling_strength(level, torch.from_numpy(left)[None, None], coarse.noise)
     above, kinship = np.empty((3, *left.shape), np.float32), np.empty_like(left)
     logits = np.ascontiguousarray(level[0, UPSAMPLING].numpy())
-    around = [_padded(part[0], 1) for part in (picture, coarse.features)]
+    around = [_fused.padded(part[0], 1) for part in (picture, coarse.features)]
     _loops.upsampled(
         level.shape[2], around[0], logits, features, 2, around[1], strength[0].numpy(), above, kinship
     )
@@ -205,9 +217,8 @@ def _bound_by_kin(estimate: Planes, color: Planes, near: Planes, variance: Plane
     """`hybrid.bounded`, in place."""
     level, brightest, quiet = (np.empty_like(variance) for _ in range(3))
     _swift_loops.brightest(len(level), color, level)
-    care, kin = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
-    rows = _padded(torch.from_numpy(level)[None], MARGIN)[0]
-    _loops.brightest(len(level), rows, near, _fused.places(), MARGIN, care, kin, brightest)
+    rows = _fused.padded(torch.from_numpy(level)[None], MARGIN)[0]
+    _fused.find_brightest(rows, near, MARGIN, brightest)
     _swift_loops.least(len(quiet), variance, hybrid.AROUND // 2, quiet)
     _dim(estimate, tone_map(torch.from_numpy(brightest)) + torch.from_numpy(quiet).sqrt_())
 
@@ -241,14 +252,8 @@ def _kin(tone: Planes, near: Planes) -> _Kin:
     """`affinity.kin` of tones with a margin of 2."""
     size = tone.shape[1] - 4, tone.shape[2] - 4
     found = _Kin(np.empty((3, *size), np.float32), *(np.empty(size, np.float32) for _ in range(4)))
-    care, limit = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
-    _loops.kin(size[0], tone, near, MARGIN, care, limit, *found)
+    _fused.find_kin(tone, near, MARGIN, found)
     return found
-
-
-def _padded(picture: Float[Tensor, "c h w"], by: int) -> Planes:
-    planes: Planes = F.pad(picture[None], [by] * 4, mode="replicate")[0].numpy()
-    return planes
 
 
 def _border(planes: Planes) -> None:
