@@ -275,15 +275,17 @@ def of_halves(one: Frame, other: Frame) -> Lesson:
 
 
 def of_one(frame: Frame) -> Lesson:
-    """Hidden pixels from those around: one of each square, no two of them neighbours, others in each way.
+    """Hidden pixels from those around: one of each square inside, no two of them neighbours, others each way.
 
     What stands in for one is the mean of its neighbours, of those whose guides are alike; never what it was.
     """
     guides = encoding.tensor(encoding.guides(frame.planes, frame.size))
     mean = encoding.decode(affinity.smoothed_around(encoding.tensor(frame.color), guides), 1.0)
     stand_in = np.where(mean == frame.color, mean * np.float32(1 + 1e-5) + np.float32(1e-6), mean)
-    y, x = np.ogrid[: frame.size[0], : frame.size[1]]
-    hidden = [(y % SQUARE * SQUARE + x % SQUARE == 2 * way)[..., None] for way in range(WAYS)]
+    height, width = frame.size
+    y, x = np.ogrid[:height, :width]
+    inside = (y % (height - 1) > 0) & (x % (width - 1) > 0)  # at the edge a pixel is its own neighbour
+    hidden = [((y % SQUARE * SQUARE + x % SQUARE == 2 * way) & inside)[..., None] for way in range(WAYS)]
     given = tuple(
         Frame({**frame.planes, "color": np.where(where, stand_in, frame.color)}) for where in hidden
     )
