@@ -292,10 +292,6 @@ def test_command_says_that_it_did_not_adapt(
         (["a.exr", "--half", "b.exr", "--adapt", "soon"], "'soon': isn't a number of seconds"),
         (["a.exr", "--half", "b.exr", "--adapt", "0"], "0 isn't above 0"),
         (["a.exr", "--half", "b.exr", "--adapt", "nan"], "nan isn't above 0"),
-        (
-            ["a.exr", "--adapt"],
-            "--adapt: learns from two renders of the frame; give the other one",
-        ),
         (["a.exr", "--half", "b.exr", "--adapt", "--workers", "2"], "leave out --workers and --cluster"),
     ],
 )
