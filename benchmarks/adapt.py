@@ -2,17 +2,15 @@
 
     python -m benchmarks.adapt VALIDATION_DIR --model mcdenoise/weights/standard.safetensors
     python -m benchmarks.adapt SHOT_DIR --model mcdenoise/weights/standard.safetensors --shot
-    python -m benchmarks.adapt VALIDATION_DIR --model mcdenoise/weights/standard.safetensors --one
 
 `--shot`: the frames are one shot in the order of their names (`benchmarks.adapt_shot` renders such), and the
-weights are carried over from each to the next as well. `--one`: the mean of both halves is all there is;
-steps are nan where it is refused. The numbers of steps are the product's own, whatever the clock says. Each row is
-printed as it is known; writes OUT/NAME.png (noisy | without | adapted | reference).
+weights are carried over from each to the next as well. The numbers of steps are the product's own, whatever
+the clock says. Each row is printed as it is known; writes OUT/NAME.png (noisy | without | with | reference).
 """
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +20,11 @@ from benchmarks.validation import Case
 from mcdenoise import exr, halves, metrics
 from mcdenoise.adapt import Adapter
 from mcdenoise.engine import Denoiser
-from mcdenoise.errors import FrameError, McdenoiseError
+from mcdenoise.errors import McdenoiseError
 from mcdenoise.frame import Frame
 from mcdenoise.metrics import Image
 
-# relMSE of the noisy mean, of the result without and with `--adapt`, and so on.
+# relMSE of the noisy mean, of `--half` without and with `--adapt`, and so on.
 Row = dict[str, float]
 
 
@@ -52,17 +50,14 @@ def measure_all(cases: Iterable[Case], arguments: argparse.Namespace) -> Iterato
     on_the_way = Denoiser(arguments.model, device=arguments.device)
     adapter = Adapter(on_the_way)
     for case in cases:
-        mean = validation.mean_frame(case.pair)
-        noisy = (
-            [mean] if arguments.one else [exr.read_frame(case.pair.first), exr.read_frame(case.pair.second)]
-        )
+        noisy = exr.read_frame(case.pair.first), exr.read_frame(case.pair.second)
         alone = Denoiser(arguments.model, device=arguments.device)
-        images = {"noisy": mean.color, "without": denoised(alone, noisy)}
-        steps = {"steps": fitted(Adapter(alone), noisy)}
-        images["adapted"] = denoised(alone, noisy)
+        images = {"noisy": validation.mean_frame(case.pair).color, "without": merged(alone, noisy)}
+        steps = {"steps": Adapter(alone).fit(noisy)}
+        images["adapted"] = merged(alone, noisy)
         if arguments.shot:
-            steps["steps carried over"] = fitted(adapter, noisy)
-            images["carried over"] = denoised(on_the_way, noisy)
+            steps["steps carried over"] = adapter.fit(noisy)
+            images["carried over"] = merged(on_the_way, noisy)
         one, other = validation.reference_halves(case)
         reference = (one + other) / np.float32(2)
         pictures.write(arguments.out / f"{case.name}.png", images, reference=reference)
@@ -70,19 +65,9 @@ def measure_all(cases: Iterable[Case], arguments: argparse.Namespace) -> Iterato
         yield case.name, {**scores, **steps}
 
 
-def fitted(adapter: Adapter, noisy: Sequence[Frame]) -> float:
-    """The steps to the weights that were taken; NaN for a frame that is refused."""
-    try:
-        return adapter.fit(*noisy)
-    except FrameError:
-        return float("nan")
-
-
-def denoised(denoiser: Denoiser, noisy: Sequence[Frame]) -> Image:
-    """What is made of one render, or of two with `--half`."""
-    if len(noisy) == 1:
-        return denoiser(noisy[0]).color
-    return halves.merge((noisy[0], noisy[1]), (denoiser(noisy[0]), denoiser(noisy[1])))[0].color
+def merged(denoiser: Denoiser, noisy: tuple[Frame, Frame]) -> Image:
+    """What `--half` makes of both."""
+    return halves.merge(noisy, (denoiser(noisy[0]), denoiser(noisy[1])))[0].color
 
 
 def told(rows: Iterable[tuple[str, Row]]) -> Iterator[Row]:
@@ -102,7 +87,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", help="cpu, cuda, mps or auto (default: cpu)")
     parser.add_argument("--out", type=Path, default=Path("runs/adapt"), help="(default: runs/adapt)")
     parser.add_argument("--frames", nargs="+", metavar="PATTERN", help="only these, as 'kitchen*16spp.box'")
-    parser.add_argument("--one", action="store_true", help="without a second half")
     parser.add_argument("--shot", action="store_true", help="carry weights over from frame to frame, too")
     return parser.parse_args()
 
