@@ -53,10 +53,10 @@ def measure_all(cases: Iterable[Case], arguments: argparse.Namespace) -> Iterato
         noisy = exr.read_frame(case.pair.first), exr.read_frame(case.pair.second)
         alone = Denoiser(arguments.model, device=arguments.device)
         images = {"noisy": validation.mean_frame(case.pair).color, "without": merged(alone, noisy)}
-        steps = {"steps": Adapter(alone).fit(*noisy)}
+        steps = {"steps": Adapter(alone).fit(noisy)}
         images["adapted"] = merged(alone, noisy)
         if arguments.shot:
-            steps["steps carried over"] = adapter.fit(*noisy)
+            steps["steps carried over"] = adapter.fit(noisy)
             images["carried over"] = merged(on_the_way, noisy)
         one, other = validation.reference_halves(case)
         reference = (one + other) / np.float32(2)

@@ -5,14 +5,10 @@ half is compared with the other half, whose noise it has never seen, and so is w
 of it. The difference of both squared errors has the mean that it would have against the reference, since the
 other half's own noise drops out. Adapted weights are used only where that difference is surely below zero.
 
-Of a frame without a second half some pixels are hidden: their neighbours stand in for them, and what the
-network makes of them is compared with what they were. That is right only if neighbours share no noise.
-
 The loss is relMSE with what the shipped network makes of both halves, on average, in the divisor: the first
 alone would forgive where it is too bright (docs/decisions/0017). The frame's light is kept.
 
-Source: Lehtinen et al. 2018, "Noise2Noise"; steps that go on from frame to frame are theirs too. Batson and
-Royer 2019, "Noise2Self", for hidden pixels.
+Source: Lehtinen et al. 2018, "Noise2Noise"; steps that go on from frame to frame are theirs too.
 """
 
 import copy
@@ -20,16 +16,16 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64
+from jaxtyping import Float64
 from torch import Tensor
 
-from mcdenoise import affinity, dataset, encoding, engine, losses, soundness, trainer
+from mcdenoise import dataset, encoding, engine, losses, trainer
 from mcdenoise.dataset import Batch, Cut
 from mcdenoise.errors import FrameError
 from mcdenoise.frame import Frame, Plane
@@ -57,35 +53,10 @@ BLOCK = 16
 # By this share of its light a frame may be off, or as far as the shipped network is.
 LIGHT = 0.02
 
-# Of a frame without another half one pixel of each square of so many is hidden, in so many ways.
-SQUARE, WAYS = 3, 4
-# How far the noise of neighbours may be alike there, the difference to the denoised frame for noise: box
-# filters gave -0.05 to 0.25, others 0.15 to 0.51 (docs/decisions/0017).
-SHARED = 0.12
-
-Planes = Sequence[Plane]
-Asked = Float32[np.ndarray, "h w 1"]
+Halves = tuple[Frame, Frame]
+Planes = tuple[Plane, Plane]
 Progress = Callable[[int, int], None]
 Tiles = list[tuple[slice, slice]]
-
-
-class Lesson(NamedTuple):
-    """A frame as it is learned from.
-
-    Attributes:
-        given: what the network sees: each of both halves, or the frame with pixels hidden in several ways.
-        targets: for each of them, what has noise that the network doesn't see, h w 3.
-        asked: where that is so, h w 1, with a mean of 1.
-    """
-
-    given: tuple[Frame, ...]
-    targets: tuple[Plane, ...]
-    asked: tuple[Asked, ...]
-
-    @property
-    def hides(self) -> bool:
-        """Whether it is of one frame with pixels hidden."""
-        return len(self.given) > 2
 
 
 class Mark(NamedTuple):
@@ -125,27 +96,26 @@ class Adapter:
         self._state: State | None = None
         self._steps = 0
 
-    def fit(self, frame: Frame, half: Frame | None = None, *, on_step: Progress | None = None) -> int:
+    def fit(self, halves: Halves, *, on_step: Progress | None = None) -> int:
         """Give the denoiser the weights that do best on this frame; how many steps they are from the shipped
         ones, those on the frames before among them. 0: nothing did better than the shipped ones.
 
         Ends after the usual steps or the adapter's seconds, whichever are over first.
 
         Raises:
-            FrameError: the frame is too small to hold tiles out, or has no second half and noise that
-                neighbours share.
+            FrameError: the frame is too small to hold tiles out.
             TrainingError: the loss is no number.
         """
         until = time.monotonic() + self._seconds
-        learned, held_out = tiles(*frame.size)
-        lesson = of_halves(frame, half) if half else self._of_one(frame)
-        exam = Exam(lesson, self._denoised(self._shipped, lesson), held_out)
-        best = self._examined(_Best(self._shipped, Mark(0.0, 0.0, True), 0), exam, lesson)
+        learned, held_out = tiles(*halves[0].size)
+        sound = _sound(halves[0]), _sound(halves[1])
+        exam = Exam(sound, self._denoised(self._shipped, sound), held_out)
+        best = self._examined(_Best(self._shipped, Mark(0.0, 0.0, True), 0), exam, sound)
         settings = FIRST if best.network is self._shipped else NEXT
         state = self._begin(best, settings)
-        exposure = encoding.exposure(lesson.targets[0])
-        objective = relative_to_pilot(exposure, settings.means_weight, hides=lesson.hides)
-        batches = dataset.batches(views(lesson, learned, exposure), _cut(settings))
+        exposure = encoding.exposure(sound[0].color)
+        objective = relative_to_pilot(exposure, settings.means_weight)
+        batches = dataset.batches(views(sound, learned, exposure), _cut(settings))
         for batch in itertools.islice(batches, settings.steps):
             trainer.update(state, self._with_pilot(batch), objective, settings, self._denoiser.device)
             self._steps += 1
@@ -153,7 +123,7 @@ class Adapter:
                 on_step(state.step, settings.steps)
             is_over = state.step == settings.steps or time.monotonic() >= until
             if is_over or not state.step % EXAMINED_EVERY:
-                best = self._examined(best, exam, lesson)
+                best = self._examined(best, exam, sound)
             if is_over:
                 break
         self._take(best)
@@ -167,25 +137,11 @@ class Adapter:
         self._state.step = 0
         return self._state
 
-    def _of_one(self, frame: Frame) -> Lesson:
-        """Of a frame without another half.
-
-        Raises:
-            FrameError: neighbours share their noise.
-        """
-        sound = _sound(frame)
-        clean = Frame({"color": engine.denoise(self._shipped, sound, device=self._denoiser.device)[0]})
-        shared = soundness.correlation_beside(sound, clean)
-        if shared > SHARED:
-            raise FrameError(f"can't be adapted to alone: neighbours share their noise ({shared:.2f}); "
-                             "give a render with another seed as --half")  # fmt: skip
-        return of_one(sound)
-
-    def _examined(self, best: _Best, exam: "Exam", lesson: Lesson) -> _Best:
+    def _examined(self, best: _Best, exam: "Exam", sound: Halves) -> _Best:
         """The network in training, if there is one and it does better than the best so far; else that."""
         if self._state is None:
             return best
-        mark = exam.mark(self._denoised(self._state.averaged, lesson))
+        mark = exam.mark(self._denoised(self._state.averaged, sound))
         log.debug("adapted %d steps: %+.3g +- %.2g", self._steps, mark.worse, mark.unsure)
         if not mark.is_better or mark.worse >= best.mark.worse:
             return best
@@ -201,8 +157,9 @@ class Adapter:
             network.load_state_dict(best.network.state_dict())
         self._steps = best.steps
 
-    def _denoised(self, network: Denoising, lesson: Lesson) -> Planes:
-        return [engine.denoise(network, given, device=self._denoiser.device)[0] for given in lesson.given]
+    def _denoised(self, network: Denoising, halves: Halves) -> Planes:
+        one, other = (engine.denoise(network, half, device=self._denoiser.device)[0] for half in halves)
+        return one, other
 
     def _with_pilot(self, batch: Batch) -> Batch:
         """The batch with the mean of what the shipped network makes of both halves of a crop as witness."""
@@ -217,24 +174,23 @@ class Adapter:
 
 
 class Exam:
-    """A lesson and what the shipped network makes of it, to compare other networks with.
+    """Two halves and what the shipped network makes of them, to compare other networks with.
 
     Args:
-        lesson: without NaN.
-        shipped: all that is given in it, denoised, h w 3.
+        noisy: the halves, without NaN.
+        shipped: each of them denoised, h w 3.
         held_out: the tiles that nothing was learned from.
     """
 
-    def __init__(self, lesson: Lesson, shipped: Planes, held_out: Tiles) -> None:
-        self._lesson, self._shipped, self._held_out = lesson, shipped, held_out
-        self._pilot = np.mean(shipped, axis=0, dtype=np.float64)
+    def __init__(self, noisy: Halves, shipped: Planes, held_out: Tiles) -> None:
+        self._noisy, self._shipped, self._held_out = noisy, shipped, held_out
+        self._pilot = (shipped[0].astype(np.float64) + shipped[1]) / 2
 
     def mark(self, clean: Planes) -> Mark:
-        """How a network did that made this of the lesson."""
-        lesson = self._lesson
-        trials = zip(clean, self._shipped, lesson.targets, lesson.asked, strict=True)
-        worse = np.mean([_worse(*trial) for trial in trials], axis=0)
-        worse = (worse / (self._pilot**2 + EPSILON)).mean(axis=2)
+        """How both halves did, each against the other's noise."""
+        targets = self._noisy[1].color, self._noisy[0].color
+        worse = sum(_worse(*planes) for planes in zip(clean, self._shipped, targets, strict=True))
+        worse = (worse / (self._pilot**2 + EPSILON)).mean(axis=2) / 2
         blocks = np.concatenate([_blocks(worse[tile]) for tile in self._held_out])
         off = self._light_off(clean)
         keeps_light = off <= max(LIGHT, self._light_off(self._shipped))
@@ -243,7 +199,7 @@ class Exam:
     def _light_off(self, clean: Planes) -> float:
         """By which share the mean of the frame isn't that of the noisy one, which is right on average."""
         light, noisy = (sum(float(plane.mean(dtype=np.float64)) for plane in planes)
-                        for planes in (clean, self._lesson.targets))  # fmt: skip
+                        for planes in (clean, [half.color for half in self._noisy]))  # fmt: skip
         return abs(light / noisy - 1) if noisy else 0.0
 
 
@@ -267,51 +223,20 @@ def tiles(height: int, width: int) -> tuple[Tiles, Tiles]:
     return learned, held_out
 
 
-def of_halves(one: Frame, other: Frame) -> Lesson:
-    """Each half from the other."""
-    one, other = _sound(one), _sound(other)
-    everywhere = np.ones((*one.size, 1), np.float32)
-    return Lesson((one, other), (other.color, one.color), (everywhere, everywhere))
-
-
-def of_one(frame: Frame) -> Lesson:
-    """Hidden pixels from those around: one of each square, no two of them neighbours, others in each way.
-
-    What stands in for one is the mean of its neighbours, of those whose guides are alike; never what it was.
-    """
-    guides = encoding.tensor(encoding.guides(frame.planes, frame.size))
-    mean = encoding.decode(affinity.smoothed_around(encoding.tensor(frame.color), guides), 1.0)
-    stand_in = np.where(mean == frame.color, mean * np.float32(1 + 1e-5) + np.float32(1e-6), mean)
-    y, x = np.ogrid[: frame.size[0], : frame.size[1]]
-    hidden = [(y % SQUARE * SQUARE + x % SQUARE == 2 * way)[..., None] for way in range(WAYS)]
-    given = tuple(
-        Frame({**frame.planes, "color": np.where(where, stand_in, frame.color)}) for where in hidden
-    )
-    asked = tuple(np.asarray(where / where.mean(), np.float32) for where in hidden)
-    return Lesson(given, (frame.color,) * WAYS, asked)
-
-
-def views(lesson: Lesson, places: Tiles, exposure: float) -> list[View]:
-    """Tiles of a lesson, in the exposure of the frame, as the trainer takes them."""
-    frames = lesson.given
-    if lesson.hides:  # what all of them are to become is the last
-        frames = *frames, Frame({**frames[0].planes, "color": lesson.targets[0]})
-    renders = [tuple({name: plane[place] for name, plane in frame.planes.items()} for frame in frames)
+def views(halves: Halves, places: Tiles, exposure: float) -> list[View]:
+    """Tiles of both halves, in the exposure of the frame, as the trainer takes them."""
+    renders = [[{name: plane[place] for name, plane in half.planes.items()} for half in halves]
                for place in places]  # fmt: skip
-    spps = (1,) * len(frames)
-    return [View("", "frame", tile, spps, exposure=exposure, has_clean=lesson.hides) for tile in renders]
+    return [View("", "frame", tuple(both), exposure=exposure) for both in renders]
 
 
-def relative_to_pilot(exposure: float, means_weight: float, *, hides: bool) -> trainer.Objective:
+def relative_to_pilot(exposure: float, means_weight: float) -> trainer.Objective:
     """(f - y)² / (p² + 0.01) in the frame's own radiance, p the pilot in place of a witness, weighted by the
-    certainty that the input gives; beside it the light of squares. Where pixels were hidden, those count."""
+    certainty that the input gives; beside it the light of squares."""
     least = EPSILON * exposure**2
 
     def objective(output: Output, batch: Batch, _: float) -> tuple[Tensor, Tensor]:
         weight = losses.certainty(trainer.noise_of(output, batch), batch.target_noise)
-        if hides:
-            hidden = (batch.color != batch.target).any(1, keepdim=True).float()
-            weight = weight * hidden / hidden.mean()
         squares = (output.estimate.float() - batch.target).square()
         loss = (weight * squares / (batch.witness.square() + least)).mean()
         return loss, means_weight * losses.of_means(output.estimate.float(), batch.target)
@@ -331,10 +256,10 @@ def _sound(half: Frame) -> Frame:
     return Frame({**half.planes, "color": encoding.finite(half.color)[0]})
 
 
-def _worse(clean: Plane, shipped: Plane, target: Plane, asked: Asked) -> np.ndarray:
-    """(f - t)² - (s - t)² where it is asked for, h w 3."""
+def _worse(clean: Plane, shipped: Plane, target: Plane) -> np.ndarray:
+    """(f - t)² - (s - t)², h w 3."""
     f, s, t = (plane.astype(np.float64) for plane in (clean, shipped, target))
-    return np.asarray((f - s) * (f + s - 2 * t) * asked)
+    return np.asarray((f - s) * (f + s - 2 * t))
 
 
 def _blocks(worse: Float64[np.ndarray, "h w"]) -> np.ndarray:

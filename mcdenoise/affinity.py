@@ -21,8 +21,6 @@ CARE = (60.0, 12.0, 600.0, 0.15)
 KIN = 0.6
 # Where the brightest is sought: 3x3, and 5x5 in steps of 2 and of 4, so that sparse light isn't missed.
 WINDOWS = ((3, 1), (5, 2), (5, 4))
-# Weight of a neighbour however strange it is, where none is alike.
-LEAST = 1e-6
 # Neighbours among which kin are sought.
 AROUND = 25
 # Variance of tones that counts as no noise: 5 % of radiance.
@@ -67,13 +65,6 @@ def smoothed(
     return _cross_bilateral(image, guides[:, :CHANNELS], care(guides), size)
 
 
-def smoothed_around(
-    image: Float[Tensor, "n c h w"], guides: Float[Tensor, "n g h w"]
-) -> Float[Tensor, "n c h w"]:
-    """The mean of a pixel's eight neighbours, of those whose guides are alike, without the pixel."""
-    return _cross_bilateral(image, guides[:, :CHANNELS], care(guides), 3, sees_itself=False)
-
-
 def smoothed_alike(
     image: Float[Tensor, "n c h w"], features: Float[Tensor, "n 10 h w"], size: int, *, step: int
 ) -> Float[Tensor, "n c h w"]:
@@ -89,15 +80,11 @@ def _cross_bilateral(
     size: int,
     *,
     step: int = 1,
-    sees_itself: bool = True,
 ) -> Float[Tensor, "n c h w"]:
     total, weights = torch.zeros_like(image), torch.zeros_like(image[:, :1])
-    around = list(zip(shifted(image, size, step=step), shifted(features, size, step=step), strict=True))
-    if not sees_itself:
-        del around[size**2 // 2]
+    around = zip(shifted(image, size, step=step), shifted(features, size, step=step), strict=True)
     for pixels, near in around:
         weight = torch.exp(-strangeness(near, features, strength))[:, None]
-        weight = weight if sees_itself else weight + LEAST
         total, weights = total + weight * pixels, weights + weight
     return total / weights
 

@@ -272,12 +272,12 @@ def weighted(loss: losses.Loss, means_weight: float) -> Objective:
                 estimate, batch.color, batch.guides, known, batch.witness
             )
         value = loss(estimate, batch.target, weight, done=done)
-        return value, means_weight * losses.of_means(estimate, batch.target) + beside(output, batch)
+        return value, means_weight * losses.of_means(estimate, batch.target) + _beside(output, batch)
 
     return objective
 
 
-def beside(output: Output, batch: Batch) -> Tensor:
+def _beside(output: Output, batch: Batch) -> Tensor:
     """What a network says of the noise and the guides, and its strain, as far as it has them."""
     total = output.estimate.new_zeros(())
     if output.noise is not None:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import small
 import torch
-from scipy import ndimage
 
 from mcdenoise import adapt, checkpoint, dataset, encoding, exr, metrics
 from mcdenoise.__main__ import main
@@ -79,7 +78,7 @@ def test_exam_tells_better_from_worse_without_a_reference(
     clean = noisy_frame(0, size=SIZE, sigma=0.0).color
     off = np.random.default_rng(5).normal(0, 0.2, clean.shape).astype(np.float32)
     shipped, other = clean * (1 + off), clean * (1 + np.float32(factor) * off)
-    exam = Exam(adapt.of_halves(*halves), (shipped, shipped), adapt.tiles(*SIZE)[1])
+    exam = Exam(halves, (shipped, shipped), adapt.tiles(*SIZE)[1])
     assert exam.mark((other, other)).is_better == is_better
 
 
@@ -93,7 +92,7 @@ def test_exam_finds_the_change_of_the_true_error(noisy_frame: MakeFrame) -> None
     marks: list[Mark] = []
     for seed in range(40):
         noisy = noisy_frame(2 * seed, size=SIZE), noisy_frame(2 * seed + 1, size=SIZE)
-        marks.append(Exam(adapt.of_halves(*noisy), (shipped, shipped), tiles).mark((other, other)))
+        marks.append(Exam(noisy, (shipped, shipped), tiles).mark((other, other)))
     found = np.array([mark.worse for mark in marks])
     assert abs(found.mean() - true) < 4 * found.std() / np.sqrt(len(found))
     assert found.std() < 1.5 * np.mean([mark.unsure for mark in marks])
@@ -105,7 +104,7 @@ def test_exam_does_not_pass_what_darkens_the_frame(
     clean = noisy_frame(0, size=SIZE, sigma=0.0).color
     off = np.random.default_rng(5).normal(0, 0.3, clean.shape).astype(np.float32)
     shipped = clean * (1 + off)
-    exam = Exam(adapt.of_halves(*halves), (shipped, shipped), adapt.tiles(*SIZE)[1])
+    exam = Exam(halves, (shipped, shipped), adapt.tiles(*SIZE)[1])
     mark = exam.mark((clean * np.float32(0.9), clean * np.float32(0.9)))
     assert mark.worse + mark.unsure < 0
     assert not mark.is_better
@@ -118,7 +117,7 @@ def test_adapted_network_is_nearer_to_the_clean_frame(
     clean, denoiser = noisy_frame(0, size=SIZE, sigma=0.0).color, Denoiser(model, device="cpu")
     before = metrics.relmse(denoiser(halves[0]).color, clean)
     told: list[tuple[int, int]] = []
-    steps = Adapter(denoiser).fit(*halves, on_step=lambda *now: told.append(now))
+    steps = Adapter(denoiser).fit(halves, on_step=lambda *now: told.append(now))
     assert told == [(step, 6) for step in range(1, 7)]
     assert steps in (3, 6)
     assert metrics.relmse(denoiser(halves[0]).color, clean) < 0.95 * before
@@ -130,7 +129,7 @@ def test_what_does_no_better_is_not_used(
     untaught(monkeypatch)
     denoiser = Denoiser(model, device="cpu")
     before = denoiser(halves[0]).color
-    assert Adapter(denoiser).fit(*halves) == 0
+    assert Adapter(denoiser).fit(halves) == 0
     assert np.array_equal(denoiser(halves[0]).color, before)
 
 
@@ -141,7 +140,7 @@ def test_nothing_is_learned_from_the_tiles_held_out(
 
     def learned(given: tuple[Frame, Frame]) -> list[torch.Tensor]:
         denoiser = Denoiser(model, device="cpu")
-        Adapter(denoiser).fit(*given)
+        Adapter(denoiser).fit(given)
         return weights(denoiser.network)
 
     known, held_out = adapt.tiles(*SIZE)
@@ -158,50 +157,12 @@ def _turned(frame: Frame, tiles: list[tuple[slice, slice]]) -> Frame:
     return Frame({**frame.planes, "color": color})
 
 
-def test_hidden_pixels_stay_hidden_from_the_network(halves: tuple[Frame, Frame]) -> None:
-    """Whatever they hold: only those that are asked for are others in the target."""
-    lesson = adapt.of_one(halves[0])
-    assert len({given.color.tobytes() for given in lesson.given}) == adapt.WAYS
-    for given, asked in zip(lesson.given, lesson.asked, strict=True):
-        hidden = asked[..., 0] > 0
-        assert np.array_equal((given.color != halves[0].color).any(axis=2), hidden)
-        assert hidden.mean() == pytest.approx(1 / 9, abs=0.02)
-        assert asked.mean() == pytest.approx(1, abs=1e-5)
-    other = halves[0].color.copy()
-    other[hidden] = 7
-    found = adapt.of_one(Frame({**halves[0].planes, "color": other})).given[-1]
-    assert np.array_equal(found.color, lesson.given[-1].color)
-
-
-def test_frame_alone_teaches_where_neighbours_share_no_noise(
-    model: Path, halves: tuple[Frame, Frame], noisy_frame: MakeFrame
-) -> None:
-    clean, denoiser = noisy_frame(0, size=SIZE, sigma=0.0).color, Denoiser(model, device="cpu")
-    before = metrics.relmse(denoiser(halves[0]).color, clean)
-    assert Adapter(denoiser).fit(halves[0]) > 0
-    assert metrics.relmse(denoiser(halves[0]).color, clean) < before
-
-
-def test_frame_alone_is_refused_where_a_filter_spread_its_noise(
-    model: Path, noisy_frame: MakeFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    frame = noisy_frame(1, size=SIZE)
-    spread = ndimage.gaussian_filter(frame.color, (0.7, 0.7, 0))
-    path = tmp_path / "spread.exr"
-    exr.write_frame(path, Frame({**frame.planes, "color": spread}))
-    assert main([str(path), "--model", str(model), "--adapt"]) == 1
-    told = capsys.readouterr().err
-    assert f"{path}: can't be adapted to alone: neighbours share their noise (0." in told
-    assert "--half" in told
-    assert not (tmp_path / "spread_denoised.exr").exists()
-
-
 def test_next_frame_goes_on_with_few_steps(model: Path, noisy_frame: MakeFrame) -> None:
     denoiser = Denoiser(model, device="cpu")
     adapter, counts = Adapter(denoiser), []
     for first in (1, 3):
         both = noisy_frame(first, size=SIZE), noisy_frame(first + 1, size=SIZE)
-        counts.append(adapter.fit(*both))
+        counts.append(adapter.fit(both))
     assert counts[0] in (3, 6)
     assert counts[1] in (counts[0], counts[0] + 2)
 
@@ -211,18 +172,18 @@ def test_frame_that_the_last_ones_weights_do_not_suit_starts_afresh(
 ) -> None:
     denoiser = Denoiser(model, device="cpu")
     adapter = Adapter(denoiser)
-    assert adapter.fit(*halves) > 0
+    assert adapter.fit(halves) > 0
     monkeypatch.setattr(Exam, "mark", lambda *_: Mark(1.0, 0.0, True))
     shipped = weights(Denoiser(model, device="cpu").network)
     told: list[int] = []
-    assert adapter.fit(*halves, on_step=lambda _, total: told.append(total)) == 0
+    assert adapter.fit(halves, on_step=lambda _, total: told.append(total)) == 0
     assert told == [6] * 6
     assert same(weights(denoiser.network), shipped)
 
 
 def test_seconds_end_it_after_the_step_in_work(model: Path, halves: tuple[Frame, Frame]) -> None:
     told: list[int] = []
-    Adapter(Denoiser(model, device="cpu"), 1e-9).fit(*halves, on_step=lambda done, _: told.append(done))
+    Adapter(Denoiser(model, device="cpu"), 1e-9).fit(halves, on_step=lambda done, _: told.append(done))
     assert told == [1]
 
 
@@ -231,18 +192,18 @@ def test_pixels_that_are_no_numbers_are_not_learned_from(model: Path, halves: tu
     broken[40, 40] = np.nan
     broken[10, 70] = np.inf
     denoiser = Denoiser(model, device="cpu")
-    Adapter(denoiser).fit(Frame({**halves[0].planes, "color": broken}), halves[1])
+    Adapter(denoiser).fit((Frame({**halves[0].planes, "color": broken}), halves[1]))
     assert all(torch.isfinite(value).all() for value in weights(denoiser.network))
 
 
 def test_black_frame_leaves_the_model_as_it_is(model: Path, halves: tuple[Frame, Frame]) -> None:
     black = [Frame({**half.planes, "color": np.zeros_like(half.color)}) for half in halves]
-    assert Adapter(Denoiser(model, device="cpu")).fit(*black) == 0
+    assert Adapter(Denoiser(model, device="cpu")).fit((black[0], black[1])) == 0
 
 
 def test_tile_is_learned_in_the_exposure_of_its_frame(halves: tuple[Frame, Frame]) -> None:
     exposure = encoding.exposure(halves[0].color)
-    tile = adapt.views(adapt.of_halves(*halves), [(slice(0, 32), slice(64, 96))], exposure)
+    tile = adapt.views(halves, [(slice(0, 32), slice(64, 96))], exposure)
     batch = dataset.Batches(tile, adapt._cut(adapt.FIRST))[0]
     both = np.stack([half.color[:32, 64:] for half in halves])
     assert float(batch.color[0].mean()) == pytest.approx(exposure * both[0].mean(), rel=1e-4) or float(
@@ -294,7 +255,7 @@ def test_command_says_that_it_did_not_adapt(
         (["a.exr", "--half", "b.exr", "--adapt", "nan"], "nan isn't above 0"),
         (
             ["a.exr", "--adapt"],
-            "--adapt: learns from two renders of the frame; give the other one",
+            "give another seed's with --half",
         ),
         (["a.exr", "--half", "b.exr", "--adapt", "--workers", "2"], "leave out --workers and --cluster"),
     ],

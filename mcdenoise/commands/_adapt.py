@@ -20,9 +20,15 @@ def refuse_misuse(arguments: argparse.Namespace) -> None:
     """Refuse what can't be done, before any work.
 
     Raises:
-        UsageError: several processes would share the frames.
+        UsageError: there is no second half to learn from, or several processes would share the frames.
     """
-    if arguments.adapt is not None and (arguments.workers > 1 or arguments.cluster):
+    if arguments.adapt is None:
+        return
+    if not arguments.half:
+        raise UsageError(
+            "--adapt: one render alone can't tell whether it helps; give another seed's with --half"
+        )
+    if arguments.workers > 1 or arguments.cluster:
         raise UsageError(
             "--adapt: goes on from frame to frame in one process; leave out --workers and --cluster, "
             "or share out frames with --chunk-size"
@@ -38,18 +44,15 @@ def adapter(denoiser: "Denoiser", arguments: argparse.Namespace) -> "Adapter | N
     return Adapter(denoiser, arguments.adapt)
 
 
-def fit(
-    job: "Job", adapter: "Adapter", both: "tuple[Frame, Frame | None]", label: str, *, quiet: bool
-) -> int:
-    """Adapt to a frame, with its other half if there is one, behind a bar of steps; after how many of them
-    its weights were taken.
+def fit(job: "Job", adapter: "Adapter", both: "tuple[Frame, Frame]", label: str, *, quiet: bool) -> int:
+    """Adapt to a frame behind a bar of steps; after how many of them its weights were taken.
 
     Raises:
-        FrameError: the frame is too small, or, without another half, of no use.
+        FrameError: the frame is too small.
     """
     with _terminal.bar(f"{label}: adapting", unit="step", quiet=quiet) as advance:
         try:
-            return adapter.fit(*both, on_step=advance)
+            return adapter.fit(both, on_step=advance)
         except FrameError as error:
             raise FrameError(f"{job.source}: {error}") from error
 

@@ -131,7 +131,7 @@ def denoise(
     _memory.keep_for(*read.frame.size)
     estimate, quiet = None, _shows_no_bar(arguments)
     told, said = {}, ""
-    if adapter:
+    if adapter and read.half:
         steps = _adapt.fit(job, adapter, (read.frame, read.half), label, quiet=quiet)
         told, said = {_adapt.STEPS: steps}, _adapt.summary(steps)
     with _terminal.bar(label, quiet=quiet) as bar:
@@ -180,12 +180,12 @@ def write(job: Job, worked: Worked | None, arguments: argparse.Namespace) -> Wri
         kept["error"] = estimate.error
     exr.write(job.target, chosen.picture, selection.edits(chosen, planes, worked.made_by, **kept))
     seconds = worked.seconds + time.perf_counter() - start
-    parts = [_summary(job, chosen, noisy, worked.read.notes, seconds), worked.said]
+    parts = [_summary(job, chosen, noisy, worked.read.notes, seconds)]
     if selection.CHOSEN in worked.made_by:
         parts.append(f"strength {worked.made_by[selection.CHOSEN]:.2f}")
     if estimate:
         parts.append(_halves.summary(estimate))
-    summary = "; ".join(part for part in parts if part)
+    summary = "; ".join(part for part in (*parts, worked.said) if part)
     return Written("denoised", seconds, summary, estimate.mean_error if estimate else None)
 
 

@@ -89,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_adapt.seconds,
         const=math.inf,
         metavar="SECONDS",
-        help="fine-tune the model on the frame first, best with --half, for so long at most",
+        help="with --half: fine-tune the model on the frame first, for so long at most",
     )
     parser.add_argument("--keep-noisy", action="store_true", help="add the input as a layer of its own")
     parser.add_argument("--keep-nonfinite", action="store_true", help="put NaN and Inf of the input back")
