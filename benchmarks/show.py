@@ -11,14 +11,15 @@ import argparse
 import sys
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
-from benchmarks import origin, quality, validation
+from benchmarks import origin, pictures, validation
 from benchmarks.validation import Case
 from mcdenoise import Denoiser, metrics, oidn
 from mcdenoise.__main__ import main as mcdenoise
-from mcdenoise.checkpoint import WEIGHTS
 from mcdenoise.errors import McdenoiseError, TrainingError
+from mcdenoise.metrics import Image
 
 Scores = dict[str, float]
 
@@ -39,26 +40,32 @@ def main() -> int:
                 raise TrainingError(f"{model}: not trained; see above")
         cases = validation.cases(arguments.unseen, reference_spp=REFERENCE_SPP)[0]
         denoisers = {"shipped": Denoiser(arguments.init), "show": Denoiser(model)}
-        scores = {case.name: measure(case, denoisers) for case in tqdm(cases, unit="frame")}
+        scores = {
+            case.name: measure(case, denoisers, pictures_to=arguments.out)
+            for case in tqdm(cases, unit="frame")
+        }
         where = origin.here("benchmarks.show", model)
     except McdenoiseError as error:
         print(f"benchmarks.show: {error}", file=sys.stderr)
         return error.exit_code
-    text = "\n".join(
-        [origin.as_markdown(where), f"started from {arguments.init} ({WEIGHTS})", "", *table(scores)]
-    )
+    text = "\n".join([origin.as_markdown(where), f"- started from: {arguments.init}", "", *table(scores)])
     (arguments.out / "show.md").write_text(text + "\n", encoding="utf-8")
     print(text)
     return 0
 
 
-def measure(case: Case, denoisers: dict[str, Denoiser]) -> Scores:
-    """relMSE of each way, OIDN in its best setting."""
-    frame, halves = validation.mean_frame(case.pair), validation.reference_halves(case)
-    images = {"noisy": frame.color, **{name: run(frame).color for name, run in denoisers.items()}}
-    found = {name: quality.score(image, *halves).scores.relmse for name, image in images.items()}
-    theirs = [quality.score(run(frame), *halves).scores.relmse for run in oidn.modes(frame).values()]
-    return {**found, "OIDN": min(theirs)}
+def measure(case: Case, denoisers: dict[str, Denoiser], *, pictures_to: Path) -> Scores:
+    """relMSE of each way, OIDN in its best setting; and a picture of them."""
+    frame, (one, other) = validation.mean_frame(case.pair), validation.reference_halves(case)
+
+    def error(image: Image) -> float:
+        return metrics.relmse(image, one, second_half=other)
+
+    best = min((run(frame) for run in oidn.modes(frame).values()), key=error)
+    images = {"noisy": frame.color, "OIDN": best}
+    images |= {name: run(frame).color for name, run in denoisers.items()}
+    pictures.write(pictures_to / f"{case.name}.png", images, reference=(one + other) / np.float32(2))
+    return {name: error(image) for name, image in images.items()}
 
 
 def table(scores: dict[str, Scores]) -> list[str]:
