@@ -291,8 +291,8 @@ def test_clipped_noise_costs_noisy_targets_what_theory_says(
         for way in ("clipped", "unclipped")
     )
     cost = digits.cost_of_clipping(are_two_valued=True)
-    assert clipped > cost
-    assert clipped - unclipped > cost / 2
+    assert unclipped < 0.1  # of a variance of 0.25
+    assert clipped - unclipped == pytest.approx(cost, rel=0.5)
 
 
 @pytest.mark.slow
