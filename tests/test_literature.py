@@ -106,15 +106,15 @@ def test_a_blind_result_does_not_depend_on_the_pixel_itself() -> None:
     before = noise2self.blind(network, picture)
     picture[10, 13] += 1
     after = noise2self.blind(network, picture)
-    assert np.array_equal(before[10, 13], after[10, 13])
-    assert not np.array_equal(before[10, 14], after[10, 14])
+    np.testing.assert_allclose(before[10, 13], after[10, 13], atol=1e-6)
+    assert np.abs(before[10, 14] - after[10, 14]).max() > 1e-4
 
 
 def test_no_test_image_is_trained_on() -> None:
     assert not set(images.TRAINED) & set(images.TESTED)
     learned, tested = images.tissue()
     assert learned[0].shape[1] <= 320
-    assert tested[0].shape == (images.TEST_SIDE, images.TEST_SIDE, 3)
+    assert all(picture.shape[1] == 512 - 320 for picture in tested)
 
 
 def test_measurements_are_the_phantom_on_average_and_a_network_keeps_them() -> None:
@@ -149,6 +149,9 @@ def test_network_keeps_sizes_and_is_built_again_by_its_recipe(name: str) -> None
 @pytest.mark.parametrize("name", NETWORKS)
 def test_no_output_pixel_depends_on_an_input_pixel_beyond_the_radius(name: str) -> None:
     network = NETWORKS[name](4).eval()
+    for value in network.parameters():
+        if not value.any():  # some begin with zeros
+            torch.nn.init.ones_(value)
     assert 0 < small.farthest_dependence(network, 2) <= network.radius
 
 
@@ -289,13 +292,13 @@ def test_clipped_noise_costs_noisy_targets_what_theory_says(
         for way in ("clipped", "unclipped")
     )
     cost = digits.cost_of_clipping(are_two_valued=True)
-    assert clipped > cost
-    assert clipped - unclipped > cost / 2
+    assert unclipped < 0.1  # of a variance of 0.25
+    assert clipped - unclipped == pytest.approx(cost, rel=0.5)
 
 
 @pytest.mark.slow
 def test_other_measurements_teach_what_was_not_measured(tmp_path: Path) -> None:
-    told = mri._curve("other measurements as targets, measured kept", run(tmp_path, 150))
+    told = mri._curve("N2N, measured kept", run(tmp_path, 150))
     assert told["curve"][-1][1] > told["measured"] + 1
 
 

@@ -44,7 +44,7 @@ def picture(axes: Any, shown: Picture, title: str) -> None:
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write a PNG of few colours and forget the figure."""
+    """Write a PNG of 256 colours and forget the figure."""
     from matplotlib import pyplot as plt
     from PIL import Image
 
@@ -52,5 +52,5 @@ def save(figure: Any, path: Path) -> None:
     figure.savefig(path, dpi=DPI)
     plt.close(figure)
     with Image.open(path) as drawn:
-        small = drawn.convert("RGB").quantize(64)
+        small = drawn.convert("RGB").quantize(256, Image.Quantize.FASTOCTREE)
     small.save(path, optimize=True)

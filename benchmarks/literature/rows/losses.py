@@ -89,6 +89,6 @@ def draw(results: Results) -> Any:
                 ls="--" if number == 3 else "-",
                 label=loss,
             )
-        place.set(title=noise, xlabel="value", yscale="log")
+        place.set(title=noise, xlabel="value", yscale="log", ylim=(1, None))
         place.legend()
     return figure

@@ -147,7 +147,8 @@ def tables(results: Results) -> list[page.Table]:
         told = results.found[name]
         cells = [told["noisy"], told["curve"][-1][1], told["relmse"], told["energy"]]
         rows.append([name, *(page.number(c, d) for c, d in zip(cells, (2, 2, 3, 3), strict=True)), arm.paper])
-    return [rows]
+    seen = results.found["views"]
+    return [rows, [["views learned from", "views tested on"], [str(seen["learned"]), str(seen["tested"])]]]
 
 
 def draw(results: Results) -> Any:

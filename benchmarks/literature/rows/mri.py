@@ -19,9 +19,9 @@ FALL, LEAST = 0.08, 0.1
 LEARNED, TESTED = 100, 8
 
 ARMS: dict[str, tuple[Callable[[int], Denoising], bool]] = {
-    "clean targets, measured kept": (FourierConsistent, True),
-    "other measurements as targets, measured kept": (FourierConsistent, False),
-    "other measurements as targets": (UNet, False),
+    "N2C, measured kept": (FourierConsistent, True),
+    "N2N, measured kept": (FourierConsistent, False),
+    "N2N, nothing kept": (UNet, False),
 }
 
 
