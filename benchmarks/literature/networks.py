@@ -129,8 +129,9 @@ class Win5RB(_Plain):
     def __init__(self, width: int = 128) -> None:
         super().__init__(width)
         inner = [_normal(width, width, 7) for _ in range(3)]
-        last = nn.Sequential(nn.Conv2d(width, 3, 7, padding=3), nn.BatchNorm2d(3))
-        nn.init.zeros_(last[1].weight)  # begins as the picture itself, not as that and noise of variance 1
+        normal = nn.BatchNorm2d(3)
+        nn.init.zeros_(normal.weight)  # begins as the picture itself, not as that and noise of variance 1
+        last = nn.Sequential(nn.Conv2d(width, 3, 7, padding=3), normal)
         self.residual = nn.Sequential(_normal(3, width, 7), *inner, last)
 
     def picture(self, color: Tensor) -> Tensor:
