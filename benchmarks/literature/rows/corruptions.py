@@ -96,6 +96,6 @@ def draw(results: Results) -> Any:
         own = axes[4 * number : 4 * number + 4]
         figures.lines(own[0], {t: told[t] for t in TARGETS}, title=name, ylabel="PSNR, dB")
         for place, shown in zip(own[1:], ("corrupted", *TARGETS), strict=True):
-            picture = results.picture(f"{name} {shown}")[16:112, 16:112]
+            picture = results.picture(f"{name} {shown}")[32:96, 32:96]
             figures.picture(place, picture, shown if number == 0 else "")
     return figure
