@@ -208,6 +208,18 @@ BROKEN_SCENES = {
 }  # fmt: skip
 
 
+def test_stop_while_it_renders_is_a_stop(corner: mitsuba.MitsubaScene) -> None:
+    """Dr.Jit wraps what a signal's handler raises."""
+    shot = Shot(1 << 20, 1, "box", 16, 16)
+    alarm = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            corner.render(shot)
+    finally:
+        signal.signal(signal.SIGALRM, alarm)
+
+
 @pytest.mark.parametrize(("text", "told"), BROKEN_SCENES.values(), ids=BROKEN_SCENES.keys())
 def test_broken_scene_is_one_line_that_names_file_and_place(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], text: str, told: str

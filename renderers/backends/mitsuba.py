@@ -152,6 +152,8 @@ class MitsubaScene:
             images = [self._mi.render(self._scene, sensor=sensor, integrator=integrator, spp=spp, seed=seed)
                       for integrator in self._integrators[shot.guides]]  # fmt: skip
         except RuntimeError as error:
+            if isinstance(error.__cause__, KeyboardInterrupt):  # Ctrl-C and SIGTERM, as Dr.Jit wraps them
+                raise error.__cause__ from None
             raise SceneError(f"{self.name}: Mitsuba can't render it: {_plain(error)}") from error
         return np.concatenate([np.array(image) for image in images], axis=2)
 
