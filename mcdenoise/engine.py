@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from mcdenoise import checkpoint, encoding, ensemble, layering, noise2self, tiling
+from mcdenoise import checkpoint, encoding, ensemble, layering, tiling
 from mcdenoise.errors import UsageError
 from mcdenoise.frame import Frame, Layer, Plane
 from mcdenoise.networks._contract import Denoising, Output, Riders
@@ -66,6 +66,8 @@ class Denoiser:
             return Frame(frame.planes, noted, frame.layers)
         clean = ensemble.average(self._denoise_once, frame, self._looks, on_tile)
         if strength == "auto":
+            from mcdenoise import noise2self  # scipy takes a while to import
+
             strength = noise2self.strength(self, _sound(frame)[0], clean.color)
             noted["mcdenoise.strength.chosen"] = strength
         if strength < 1:

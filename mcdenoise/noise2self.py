@@ -22,7 +22,7 @@ from mcdenoise.metrics import EPSILON
 
 Denoise = Callable[[Frame], Frame]
 
-# Every so manieth pixel of every so manieth row is hidden at a time; no neighbour of one is another.
+# One pixel in so many, of one row in so many, is hidden at a time; no neighbour of one is another.
 SPACING = 4
 PHASES = SPACING**2
 # Where noise is independent, second differences over one pixel have at least this share of the variance of

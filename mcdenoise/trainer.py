@@ -446,7 +446,7 @@ def _read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _restore(state: State, settings: TrainSettings, path: Path) -> None:
     tensors, about = _read_state(path)
-    for name in ("network", "seed", "batch", "crop", "held_out"):
+    for name in ("network", "seed", "batch", "crop", "held_out", "target"):
         if about["settings"][name] != getattr(settings, name):
             raise TrainingError(f"{path}: was trained with {name} = {about['settings'][name]}; give that, "
                                 "or another -o to start afresh")  # fmt: skip
