@@ -75,10 +75,10 @@ card: .venv/dev-installed ## write the card of MODEL from its file and the score
 	$(BIN)/python -m benchmarks.card --model $(MODEL) --quality $(OUT)/quality/quality.md
 
 bench: .venv/dev-installed build/addon/standard.onnx ## all that `benchmarks.speed` knows, in one table (an hour); needs an idle machine
-	$(BIN)/python -m benchmarks.speed examples/frame.exr --model $(MODEL) --onnx build/addon/standard.onnx --out $(OUT)/bench
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m benchmarks.speed examples/frame.exr --model $(MODEL) --onnx build/addon/standard.onnx --out $(OUT)/bench
 
 bench-speed: .venv/dev-installed ## of that a frame and a process at 1920x1080 beside OIDN's (minutes)
-	$(BIN)/python -m benchmarks.speed examples/frame.exr --model $(MODEL) --clocks frame,process --out $(OUT)/speed
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m benchmarks.speed examples/frame.exr --model $(MODEL) --clocks frame,process --out $(OUT)/speed
 
 # A target for each row of benchmarks/literature: literature-corruptions, literature-monte-carlo ...
 LITERATURE := $(patsubst %,literature-%,$(subst _,-,$(basename $(notdir $(wildcard benchmarks/literature/rows/[a-z]*.py)))))

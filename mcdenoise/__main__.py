@@ -99,6 +99,8 @@ def _run_verb(verb: str, arguments: list[str]) -> int:
     level = logging.DEBUG if parsed.verbose else logging.WARNING
     logging.basicConfig(level=logging.WARNING, format="mcdenoise: %(message)s")
     logging.getLogger("mcdenoise").setLevel(level)
+    # Before torch is imported: its threads, at the end of a step, are to make way for ours (docs/speed.md).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     exit_code: int = command.run(parsed)
     sys.stdout.flush()  # a closed pipe shows here, where it is caught
     return exit_code

@@ -295,3 +295,14 @@ def test_closed_pipe_is_quiet(frame: Path) -> None:
     told = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
 
     assert told.stderr == ""
+
+
+def test_command_lets_threads_that_wait_sleep_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    main(["inspect", str(tmp_path / "none.exr")])
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    main(["inspect", str(tmp_path / "none.exr")])
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
