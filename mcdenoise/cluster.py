@@ -62,7 +62,12 @@ def _outcome(future: Any) -> Any:
     error = future.exception()
     if isinstance(error, CancelledError):
         raise error
-    return future.result() if error is None else _told(error)
+    if error is not None:
+        return _told(error)
+    try:
+        return future.result()
+    except OSError as lost:  # the scheduler died while it handed the result over
+        raise CancelledError from lost
 
 
 def threads() -> int:

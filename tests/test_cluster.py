@@ -13,7 +13,7 @@ import pytest
 
 from mcdenoise import cluster, exr
 from mcdenoise.__main__ import main
-from mcdenoise.errors import UsageError
+from mcdenoise.errors import McdenoiseError, UsageError
 
 SMALL = ["--views", "2", "--size", "16x16", "--spp", "1", "--quiet"]
 
@@ -90,3 +90,15 @@ def test_killed_run_of_two_workers_is_completed_by_the_next_one(tmp_path: Path) 
     for name in names:
         one, other = (exr.read_frame(tmp_path / folder / name) for folder in ("pairs", "alone"))
         assert (one.color == other.color).all()
+
+
+def test_scheduler_that_dies_while_it_hands_a_result_over_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed")
+
+    def broken(_: object) -> None:
+        raise distributed.comm.core.CommClosedError("closed")
+
+    assert list(cluster.run(abs, [(-1,)], workers=1, address="")) == [(0, 1)]
+    monkeypatch.setattr(distributed.Future, "result", broken)
+    with pytest.raises(McdenoiseError, match="--workers 1: the scheduler is gone"):
+        list(cluster.run(abs, [(-1,)], workers=1, address=""))
