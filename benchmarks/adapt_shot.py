@@ -10,8 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
+from benchmarks.shot_mitsuba import walk
 from benchmarks.validation import REFERENCE_SPP
 from mcdenoise import exr
 from mcdenoise.errors import McdenoiseError
@@ -30,10 +29,7 @@ def main() -> int:
     arguments.output.mkdir(parents=True, exist_ok=True)
     try:
         scene = MitsubaScene.from_file(arguments.scene)
-        own, fov = scene.view
-        ahead = float(scene.cast(own[None, :3, 3], own[None, :3, 2])[0][0])
-        for view in range(arguments.frames):
-            scene.place(own @ _moved(-STEP * ahead * view), fov)
+        for view, _ in enumerate(walk(scene, arguments.frames, step=STEP)):
             for number, spp in enumerate((arguments.spp, REFERENCE_SPP)):
                 for letter, seed in (("a", 0), ("b", 1)):
                     shot = Shot(spp, 4 * view + 2 * number + seed, "box", width, height)
@@ -56,12 +52,6 @@ def _render(scene: MitsubaScene, view: int, shot: Shot, folder: Path, letter: st
         "mcdenoise.filter": shot.filter,
     }
     exr.write_frame(path, replace(scene.render(shot), attributes=attributes))
-
-
-def _moved(right: float) -> np.ndarray:
-    moved = np.eye(4)
-    moved[0, 3] = right
-    return moved
 
 
 def _arguments() -> argparse.Namespace:

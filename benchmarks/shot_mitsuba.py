@@ -8,6 +8,7 @@ matrix stands in their headers, as OpenEXR's standard attribute worldToNDC. Goes
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -38,11 +39,7 @@ def main() -> int:
     arguments.output.mkdir(parents=True, exist_ok=True)
     try:
         scene = MitsubaScene.from_file(arguments.scene)
-        own, fov = scene.view
-        ahead = float(scene.cast(own[None, :3, 3], own[None, :3, 2])[0][0])
-        for number in range(1, arguments.frames + 1):
-            camera = own @ _step(number - 1, ahead)
-            scene.place(camera, fov)
+        for number, (camera, fov) in enumerate(walk(scene, arguments.frames, step=STEP, turn=TURN), 1):
             matrix = world_to_ndc(camera, fov, (height, width))
             for name, spp, seed in (
                 ("noisy", arguments.spp, number),
@@ -55,6 +52,21 @@ def main() -> int:
         print(f"benchmarks.shot_mitsuba: {error}", file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def walk(
+    scene: MitsubaScene, frames: int, *, step: float, turn: float = 0.0
+) -> Iterator[tuple[np.ndarray, float]]:
+    """Place the scene's camera for frame after frame; gives its matrix (camera to world) and field of view.
+
+    `step` is to the right, as a share of the distance to what is ahead, `turn` to the left, in degrees.
+    """
+    own, fov = scene.view
+    ahead = float(scene.cast(own[None, :3, 3], own[None, :3, 2])[0][0])
+    for number in range(frames):
+        camera = own @ _moved(-step * ahead * number, np.radians(turn * number))
+        scene.place(camera, fov)
+        yield camera, fov
 
 
 def world_to_ndc(camera: np.ndarray, fov: float, size: tuple[int, int]) -> np.ndarray:
@@ -78,11 +90,10 @@ def write(path: Path, frame: Frame, matrix: np.ndarray) -> None:
     OpenEXR.File(header, channels).write(str(path))
 
 
-def _step(number: int, ahead: float) -> np.ndarray:
-    turn = np.radians(TURN * number)
+def _moved(right: float, turn: float) -> np.ndarray:
     moved = np.eye(4)
     moved[:3, :3] = [[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]]
-    moved[0, 3] = -STEP * ahead * number
+    moved[0, 3] = right
     return moved
 
 

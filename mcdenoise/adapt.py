@@ -108,7 +108,8 @@ class Adapter:
         """
         until = time.monotonic() + self._seconds
         learned, held_out = tiles(*halves[0].size)
-        sound = _sound(halves[0]), _sound(halves[1])
+        one, other = (engine.repaired(Frame(half.planes))[0] for half in halves)
+        sound = one, other
         exam = Exam(sound, self._denoised(self._shipped, sound), held_out)
         best = self._examined(_Best(self._shipped, Mark(0.0, 0.0, True), 0), exam, sound)
         settings = FIRST if best.network is self._shipped else NEXT
@@ -249,11 +250,6 @@ def _cut(settings: TrainSettings) -> Cut:
     return Cut(
         settings.crop, settings.batch, settings.seed, guide_dropout=0.0, guide_blindness=0.0, stops=0.0
     )
-
-
-def _sound(half: Frame) -> Frame:
-    """Its planes, with what is no number in the color replaced."""
-    return Frame({**half.planes, "color": encoding.finite(half.color)[0]})
 
 
 def _worse(clean: Plane, shipped: Plane, target: Plane) -> np.ndarray:

@@ -65,13 +65,13 @@ class Denoiser:
         if strength == 0:
             return Frame(frame.planes, noted, frame.layers)
         clean = ensemble.average(self._denoise_once, frame, self._looks, on_tile)
+        noisy = frame if strength == 1 else repaired(frame)[0]
         if strength == "auto":
             from mcdenoise import noise2self  # scipy takes a while to import
 
-            strength = noise2self.strength(self, _sound(frame)[0], clean.color)
+            strength = noise2self.strength(self, noisy, clean.color)
             noted["mcdenoise.strength.chosen"] = strength
         if strength < 1:
-            noisy, _ = _sound(frame)
             clean = replace(
                 clean,
                 planes={"color": _blended(noisy.color, clean.color, strength)},
@@ -105,7 +105,7 @@ def denoise_all(
     on_tile: Callable[[int, int], None] | None = None,
 ) -> Frame:
     """Denoised color and layers, and as `mcdenoise.replaced` how many pixels of the input were no numbers."""
-    sound, replaced = _sound(frame)
+    sound, replaced = repaired(frame)
     look = _Look.at(sound)
     results = {name: np.empty_like(plane) for name, plane in {"color": sound.color, **sound.layers}.items()}
     places = tiling.tiles(*frame.size, tile=tile, radius=network.radius, stride=network.stride)
@@ -122,7 +122,7 @@ def denoise_all(
     return _held(sound, Frame({"color": results.pop("color")}, {"mcdenoise.replaced": replaced}, results))
 
 
-def _sound(frame: Frame) -> tuple[Frame, int]:
+def repaired(frame: Frame) -> tuple[Frame, int]:
     """The frame with what is no number in color or layers replaced, in all of them; and how many pixels."""
     if not frame.layers:
         color, replaced = encoding.finite(frame.color)
