@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed
@@ -11,6 +12,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mcdenoise.errors import TrainingError
 from mcdenoise.networks._contract import Denoising, Output
+
+# How long ranks wait for each other: to meet, which gloo now and then misses after a restart (torchrun then
+# starts them again), and later, when the first may be validating.
+MEETING, WORKING = timedelta(minutes=2), timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,9 @@ def joined(device: torch.device) -> Iterator[Ranks]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=MEETING)
+    # No public call sets it later; torchtitan does the same.
+    distributed.distributed_c10d._set_pg_timeout(WORKING)
     try:
         yield ranks
         distributed.barrier()

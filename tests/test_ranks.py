@@ -122,6 +122,35 @@ def test_killed_rank_is_started_again_and_ends_with_the_same_weights(
     finish(start(*TRAIN, pairs, "-o", str(killed), *FLAGS))  # there is nothing left to do
 
 
+LATE = """
+import time
+from datetime import timedelta
+import torch
+from mcdenoise import ranks
+ranks.MEETING = timedelta(seconds={meeting})
+rank = ranks.mine().rank
+time.sleep({before} * rank)
+with ranks.joined(torch.device("cpu")) as mine:
+    time.sleep({after} * rank)
+    print("mean", mine.mean(torch.tensor(float(rank))).item())
+"""
+
+
+@pytest.mark.slow
+def test_ranks_wait_shortly_to_meet_and_long_to_work(tmp_path: Path) -> None:
+    script = tmp_path / "late.py"
+    script.write_text(LATE.format(meeting=8, before=0, after=12))
+    assert finish(start(str(script))).count("mean 0.5") == 2
+
+    script.write_text(LATE.format(meeting=2, before=60, after=0))
+    begin = time.monotonic()
+    missed = start(str(script))
+    told, _ = missed.communicate(timeout=100)
+    assert missed.returncode
+    assert "mean" not in told
+    assert time.monotonic() - begin < 50
+
+
 @pytest.mark.slow
 def test_two_nodes_of_a_real_slurm_train_the_same_weights(tmp_path: Path, noisy_frame: MakeFrame) -> None:
     if reason := slurm.lacking():
