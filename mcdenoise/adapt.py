@@ -248,7 +248,13 @@ def relative_to_pilot(exposure: float, means_weight: float) -> trainer.Objective
 def _cut(settings: TrainSettings) -> Cut:
     """Crops as the frame is: with all its guides, in its exposure."""
     return Cut(
-        settings.crop, settings.batch, settings.seed, guide_dropout=0.0, guide_blindness=0.0, stops=0.0
+        settings.crop,
+        settings.batch,
+        settings.seed,
+        guide_dropout=0.0,
+        guide_blindness=0.0,
+        repainting=0.0,
+        stops=0.0,
     )
 
 

@@ -21,6 +21,10 @@ from mcdenoise.errors import McdenoiseError, TrainingError
 from mcdenoise.frame import GUIDES, Plane
 from mcdenoise.views import View
 
+# Painting over: how many colours, how far apart the albedos that get one or another, what counts as black,
+# and how much darker or brighter a channel becomes at most.
+SHADES, STOPS_A_SHADE, DARKEST, MOST_PAINT = 8, 1.2, 0.04, 6.0
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -60,6 +64,8 @@ class Cut:
     guide_dropout: float = 0.2
     # The chance that guides are the same all over a part of a crop.
     guide_blindness: float = 0.25
+    # The chance that surfaces are painted over, each in one colour, as most are in modelled rooms.
+    repainting: float = 0.3
     # Exposure is varied by up to so many stops up and down.
     stops: float = 2.0
     # Which of so many equal parts of every batch is made: a rank's share.
@@ -190,6 +196,7 @@ class _Draw:
     permutation: np.ndarray
     basis: np.ndarray
     stops: float
+    paint: "_Paint | None"
 
 
 def _drawn(pair: View, cut: Cut, chance: np.random.Generator) -> _Draw:
@@ -204,6 +211,7 @@ def _drawn(pair: View, cut: Cut, chance: np.random.Generator) -> _Draw:
         turns=int(chance.integers(4)), is_mirrored=bool(chance.integers(2)),
         permutation=chance.permutation(3), basis=_basis(chance),
         stops=float(chance.uniform(-cut.stops, cut.stops)),
+        paint=_paint(cut, chance),
     )  # fmt: skip
 
 
@@ -215,8 +223,10 @@ def _item(pair: View, crop: int, draw: _Draw) -> tuple[Tensor, ...]:
     planes = {name: _mean(pair, chosen, name, window) for name in shown}
     planes["target"] = _mean(pair, rest, "color", window)
     planes["witness"] = _mean(pair, witnesses, "color", window) if witnesses else planes["target"] * np.nan
-    planes = _varied(_blinded(planes, draw.blind), draw)
     others = {name: _mean(pair, rest, name, window) for name in shown if name != "color"}
+    if draw.paint and "albedo" in planes:
+        _repaint(planes, others, draw.paint)
+    planes = _varied(_blinded(planes, draw.blind), draw)
     others = _varied(_blinded(others, draw.blind), draw)
     # The exposure comes from the input alone: a factor that depended on the target would bias its mean. And
     # from the whole view, as a frame's does: a crop may be all window.
@@ -302,6 +312,38 @@ def _blinded(planes: dict[str, Plane], blind: tuple[slice, slice, bool] | None) 
             ]
             planes[name][rows, columns] = 0 if is_black and name == "albedo" else middle.copy()
     return planes
+
+
+@dataclass(frozen=True)
+class _Paint:
+    """Colours (shades 3) for surfaces by how light they are, and where the first shade begins, in stops."""
+
+    colors: np.ndarray
+    first: float
+
+
+def _paint(cut: Cut, chance: np.random.Generator) -> _Paint | None:
+    """One colour for all things, or a colour for each shade."""
+    is_painted, is_alike = chance.uniform(size=2) < (cut.repainting, 0.5)
+    colors = chance.uniform(0.05, 0.9, (SHADES, 1)) * chance.uniform(0.6, 1, (SHADES, 3))
+    paint = _Paint(colors[:1] if is_alike else colors, float(chance.uniform()))
+    return paint if is_painted else None
+
+
+def _repaint(planes: dict[str, Plane], others: dict[str, Plane], paint: _Paint) -> None:
+    """Paint over all that isn't nearly black: the light that a pixel sends is its albedo's share of what
+    falls on it, about. What it is multiplied with depends on the input's albedo alone, and so leaves the
+    target's noise with a mean of 0. As bright on the whole as before."""
+    albedo = planes["albedo"].clip(0, 1)
+    shade = np.log2(albedo.mean(-1) + DARKEST) / STOPS_A_SHADE + paint.first
+    wanted = paint.colors[np.floor(shade).astype(int) % len(paint.colors)]
+    share = (wanted / np.maximum(albedo, DARKEST)).clip(1 / MOST_PAINT, MOST_PAINT)
+    share = np.where(albedo.max(-1, keepdims=True) > DARKEST, share, 1).astype(np.float32)
+    overall = np.exp(np.log(share).mean())
+    for name in ("color", "target", "witness"):
+        planes[name] = planes[name] * (share / overall)
+    planes["albedo"] = albedo * share
+    others["albedo"] = others["albedo"] * share
 
 
 def _varied(planes: dict[str, Plane], draw: _Draw) -> dict[str, Plane]:

@@ -56,7 +56,7 @@ def test_guides_of_the_target_are_those_of_its_own_render_turned_alike() -> None
         )
         for level in (1.0, 0.5)
     ]
-    cut = Cut(32, 1, seed=3, guide_dropout=0.0, guide_blindness=0.0)
+    cut = Cut(32, 1, seed=3, guide_dropout=0.0, guide_blindness=0.0, repainting=0.0)
     for batch in first([small.pair(halves, scene="place")], cut, 6):
         own, other = (
             {float(part.mean()): part for part in guides[0, :3]}
@@ -185,7 +185,7 @@ def test_no_guide_is_hidden_without_dropout(noisy_frame: MakeFrame) -> None:
 
 def test_guides_are_blind_at_times_in_a_rectangle_and_the_picture_is_not(noisy_frame: MakeFrame) -> None:
     pairs = small.pairs(noisy_frame, 1, size=(32, 32))
-    cut = Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.5)
+    cut = Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.5, repainting=0.0)
     shares, blacks = [], []
     for batch in first(pairs, cut, 60):
         flat = ((batch.guides[0, :7, 1:] == batch.guides[0, :7, :-1]).all(0)).float().mean()
@@ -196,12 +196,54 @@ def test_guides_are_blind_at_times_in_a_rectangle_and_the_picture_is_not(noisy_f
     assert 5 <= sum(blacks) <= 30
 
 
+def test_repainted_surfaces_are_of_few_colours_and_lit_as_before() -> None:
+    """The light that falls on things stays: color over albedo, but for one factor."""
+    chance = np.random.default_rng(0)
+    albedo, light = (
+        chance.uniform(0.1, 0.8, (32, 32, 3)).astype(np.float32),
+        chance.uniform(1, 9, (32, 32, 1)),
+    )
+    half = Frame({"color": (albedo * light).astype(np.float32), "albedo": albedo})
+    cut = Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=1.0)
+    counts = []
+    for batch in first([small.pair([half, half])], cut, 20):
+        painted = batch.guides[0, :3]
+        torch.testing.assert_close(batch.color, batch.target)
+        light_now = np.sort((batch.color[0] / painted).numpy().ravel())
+        np.testing.assert_allclose(
+            light_now / light_now.mean(), np.sort(np.repeat(light, 3)) / light.mean(), rtol=1e-3
+        )
+        counts.append(len(np.unique(painted.flatten(1).numpy().round(4), axis=1).T))
+    assert np.median(counts) < 100  # of 1,024 pixels; no channel gets more than six times brighter
+    assert sum(count == 1 for count in counts) >= 5
+
+
+def test_black_things_are_not_repainted_and_the_target_does_not_decide() -> None:
+    chance = np.random.default_rng(0)
+    albedo = chance.uniform(0, 0.04, (32, 32, 3)).astype(np.float32)
+    albedo[:16] += 0.3
+    color, other = (chance.uniform(1, 9, (32, 32, 3)).astype(np.float32) for _ in range(2))
+    cut = Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=1.0)
+    pairs = [
+        small.pair([Frame({"color": color, "albedo": albedo}), Frame({"color": target, "albedo": albedo})])
+        for target in (other, 2 * other)
+    ]
+    for one, double in zip(first(pairs[:1], cut, 20), first(pairs[1:], cut, 20), strict=True):
+        black = (one.guides[0, :3] <= 0.04).all(0)
+        assert black.sum() == 512
+        torch.testing.assert_close(one.guides, double.guides)
+        torch.testing.assert_close(one.color, double.color)
+        ratio = double.target / one.target  # half where it is the input that is twice as bright
+        torch.testing.assert_close(ratio, ratio.mean().log2().round().exp2().expand_as(ratio))
+        assert ratio.mean() != 1
+
+
 def test_input_target_and_guides_are_turned_alike() -> None:
     """With the albedo as both halves' color, the three stay the same picture whatever is done to them."""
     albedo = np.random.default_rng(0).uniform(0.1, 1, (32, 32, 3)).astype(np.float32)
     half = Frame({"color": albedo, "albedo": albedo})
     seen = set()
-    cut = Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0)
+    cut = Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=0.0)
     for batch in first([small.pair([half, half])], cut, 20):
         scale = batch.color.mean() / batch.guides[:, :3].mean()
         torch.testing.assert_close(batch.color, batch.target)
@@ -213,7 +255,7 @@ def test_input_target_and_guides_are_turned_alike() -> None:
 def test_normals_keep_their_angles_and_length(noisy_frame: MakeFrame) -> None:
     pairs = [small.pair([noisy_frame(i, size=(32, 32)) for i in (1, 2)])]
     before = pairs[0].renders[0]["normal"].reshape(-1, 3)
-    for batch in first(pairs, Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0), 5):
+    for batch in first(pairs, Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=0.0), 5):
         after = batch.guides[0, 3:6].flatten(1).numpy()
         np.testing.assert_allclose(np.linalg.norm(after, axis=0), 1, atol=1e-3)
         expected, angles = np.unique((before @ before.T).round(2)), np.unique((after.T @ after).round(2))

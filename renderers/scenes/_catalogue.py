@@ -13,7 +13,8 @@ THIN: tuple[MakeThing, ...] = (
     _furniture.chair, _furniture.plant, _furniture.wires, _thin.ladder, _thin.fence, _thin.wheel,
     _thin.cage, _thin.washing_line, _thin.bush)  # fmt: skip
 SOLID: tuple[MakeThing, ...] = (
-    _furniture.table, _furniture.table, _furniture.shelf, _furniture.lamp, _furniture.crate_stack,
+    _furniture.table, _furniture.table, _furniture.shelf, _furniture.cupboards, _furniture.cupboards,
+    _furniture.lamp, _furniture.crate_stack,
     _furniture.pedestal, _upholstery.sofa, _upholstery.bed, _upholstery.rug, _upholstery.fur_ball,
     _upholstery.curtain)  # fmt: skip
 

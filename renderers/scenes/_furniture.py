@@ -60,6 +60,30 @@ def shelf(chance: np.random.Generator) -> Thing:
     return {"frame": join(boards + sides), "body": join(books[:half]), "print": join(books[half - 1 :])}
 
 
+def cupboards(chance: np.random.Generator) -> Thing:
+    """A row of fitted cupboards with gaps around their doors, handles, and a worktop or none: kitchens."""
+    count, wide, deep = int(chance.integers(1, 6)), chance.uniform(0.35, 0.65), chance.uniform(0.4, 0.65)
+    height, gap = chance.choice([0.85, 0.85, 2.1]) * chance.uniform(0.9, 1.1), chance.uniform(0.003, 0.01)
+    length = count * wide
+    carcass = box((length, height - 0.1, deep)).moved((0, 0.1, 0))
+    rows = int(chance.integers(1, 4))
+    high = (height - 0.1) / rows
+    corners = [
+        ((i - (count - 1) / 2) * wide, 0.1 + j * high + gap, deep / 2 + 0.009)
+        for i in range(count)
+        for j in range(rows)
+    ]
+    doors = [box((wide - 2 * gap, high - 2 * gap, 0.018)).moved(corner) for corner in corners]
+    bar = (0.6 * wide, 0.012, 0.012) if chance.uniform() < 0.5 else (0.012, min(0.3, 0.6 * high), 0.012)
+    handles = [box(bar).moved(np.add(corner, (0, 0.7 * high, 0.03))) for corner in corners]
+    foot = box((length, 0.1, deep - 0.08)).moved((0, 0, -0.04))
+    made: Thing = {"cloth": join([carcass, *doors]), "frame": join([foot, *handles])}
+    if height < 1 and chance.uniform() < 0.8:
+        made = {**made, "body": box((length + 0.02, 0.035, deep + 0.04)).moved((0, height, 0))}
+        made = {**made, **_laid(chance, length, deep, height)}
+    return made
+
+
 def _books(chance: np.random.Generator, length: float) -> Mesh:
     books, x = [], -length / 2
     while x < length / 2 - 0.06:

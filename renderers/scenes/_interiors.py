@@ -23,7 +23,7 @@ def room(b: Builder) -> Place:
     _window(b, *size)
     b.open_sky(u(0.5, 8))
     _lamps(b, *size)
-    _furnish(b, width, depth, count=int(b.chance.integers(6, 13)))
+    _furnish(b, width, depth, count=int(b.chance.integers(1, 13)))
     _pictures(b, *size)
     if u() < 0.25:
         b.fill(box(u(0.3, 1.0, 3)).moved((u(-0.3, 0.3) * width, 0.02, u(-0.3, 0.2) * depth)))
@@ -119,7 +119,7 @@ def _furnish(b: Builder, width: float, depth: float, *, count: int) -> None:
 
 
 def _pictures(b: Builder, width: float, depth: float, height: float) -> None:
-    for _ in range(int(b.chance.integers(1, 5))):
+    for _ in range(int(b.chance.integers(0, 5))):
         w, h = b.chance.uniform(0.3, 1.2, 2)
         x, y = b.chance.uniform(-0.38, 0.38) * width, b.chance.uniform(0.9, max(height - h, 1.0))
         b.add(box((w, h, 0.02)).moved((x, y, -depth / 2 + 0.02)), b.print())

@@ -35,6 +35,8 @@ class Materials:
 
     def __init__(self, chance: np.random.Generator) -> None:
         self._chance = chance
+        # Share of a place's surfaces that are of one colour throughout, as most are in modelled rooms.
+        self._plain = float(chance.uniform())
 
     def any(self) -> Material:
         """A material as often as it is met."""
@@ -163,6 +165,8 @@ class Materials:
         return {"type": "mask", "opacity": _bitmap(_pictures.pick(cutouts, self._chance)), "bsdf": bsdf}
 
     def _texture(self) -> Plugin:
+        if self._chance.uniform() < self._plain:
+            return _flat(color(self._chance))
         kinds = _textures.PATTERNS if self._chance.uniform() < 0.8 else _textures.PRINTS
         return _bitmap(_pictures.pick(kinds, self._chance))
 

@@ -28,14 +28,16 @@ def noise(chance: np.random.Generator, slope: float, stretch: float = 1.0) -> Fi
 
 
 def painted(mask: Callable[[np.random.Generator], Field]) -> Draw:
-    """Draws the mask in two colours, with grime."""
+    """Draws the mask in two colours, half of them with grime."""
 
     @wraps(mask)
     def draw(chance: np.random.Generator) -> Image:
         share = mask(chance)[..., None]
         one, two = color(chance), color(chance)
-        grime = noise(chance, chance.uniform(0.6, 1.6))[..., None]
-        image = (one + (two - one) * share) * (1 - chance.uniform(0, 0.4) * grime)
+        image = one + (two - one) * share
+        if chance.uniform() < 0.5:
+            grime = noise(chance, chance.uniform(0.6, 1.6))[..., None]
+            image = image * (1 - chance.uniform(0, 0.4) * grime)
         return np.asarray(np.clip(image, 0.01, 0.95))
 
     return draw

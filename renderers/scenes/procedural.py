@@ -11,11 +11,11 @@ from renderers.backends.mitsuba import MitsubaScene
 from renderers.scenes import _interiors, _loading, _outdoors
 from renderers.scenes._place import Builder, Place
 
-VERSION = 3
+VERSION = 4
 # Scenes from this number on are for validation; training stays below.
 FIRST_VALIDATION = 900_000
 LAYOUTS = (
-    *[_interiors.room] * 5, *[_interiors.hall] * 2, *[_outdoors.table] * 2, *[_outdoors.street] * 2,
+    *[_interiors.room] * 7, *[_interiors.hall] * 2, *[_outdoors.table] * 2, *[_outdoors.street] * 2,
     _outdoors.studio, _outdoors.studio, _outdoors.hills)  # fmt: skip
 
 
