@@ -108,6 +108,22 @@ def test_lone_bright_pixel_is_a_firefly_among_noise_and_a_highlight_where_all_is
     torch.testing.assert_close(result, estimate)
 
 
+def test_noisy_pixel_without_kin_is_mixed_from_others_and_one_among_kin_is_not() -> None:
+    picture = torch.rand(1, 4, 8, 8)
+    mixture = torch.full((1, 25, 8, 8), -99.0)
+    mixture[:, 0], mixture[:, 24] = 99.0, 99.0  # half each of two that are two pixels away
+    near = torch.full((1, 1, 8, 8), 5.0)
+    near[..., 4, 4], near[..., 4, 5] = 3.0, 4.0
+    noise = torch.full_like(near, 1e4)
+    noise[..., 1, 1], near[..., 1, 1] = 0, 1.0
+    result = hybrid.mended(picture, mixture, near, noise)
+    mixed = [(picture[..., 2, x - 2] + picture[..., 6, x + 2]) / 2 for x in (4, 5)]
+    torch.testing.assert_close(result[..., 4, 4], mixed[0])
+    torch.testing.assert_close(result[..., 4, 5], (mixed[1] + picture[..., 4, 5]) / 2)
+    result[..., 4, 4:6] = picture[..., 4, 4:6]
+    assert torch.equal(result, picture)
+
+
 @every_network
 def test_every_weight_learns(name: str) -> None:
     network = small.network(name)
@@ -117,18 +133,19 @@ def test_every_weight_learns(name: str) -> None:
 
 
 @every_network
-def test_network_computes_the_same_while_it_learns_and_while_it_runs(name: str) -> None:
+def test_network_computes_the_same_while_it_learns_and_while_it_runs(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network = small.network(name)
-    color, guides = small.inputs(32, 48)
-    output = network.train().in_full(color, guides)
-    learning = output.estimate
-    if name == "hybrid":  # whose bounds are for use, and in the way while it learns
-        assert output.noise is not None
-        learning = hybrid.bounded(learning, color, guides, output.noise)
-        learning = hybrid.without_fireflies(learning, output.noise)
+    given = small.inputs(32, 48)
+    learning = network.train().in_full(*given).estimate
+    used = network.eval().in_full(*given).estimate
     with torch.inference_mode():
-        running = network.eval()(color, guides)
-    torch.testing.assert_close(learning, running, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(used, network(*given), rtol=1e-3, atol=1e-4)
+    # Bounds are for use, and in the way while it learns.
+    monkeypatch.setattr(hybrid, "bounded", lambda estimate, *_: estimate)
+    monkeypatch.setattr(hybrid, "without_fireflies", lambda estimate, _: estimate)
+    torch.testing.assert_close(learning, network.in_full(*given).estimate, rtol=1e-3, atol=1e-4)
 
 
 @every_network
@@ -334,7 +351,8 @@ def test_network_without_the_fused_filters_computes_the_same(name: str, plain: C
     with torch.no_grad():
         fused = network(color, guides)
         plain()
-        torch.testing.assert_close(fused, network(color, guides), rtol=1e-3, atol=1e-4)
+        # Variances are differences of sums, so the last digits of little noise differ.
+        torch.testing.assert_close(fused, network(color, guides), rtol=5e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (32, 80), (96, 48)])
@@ -355,7 +373,7 @@ def test_clean_pixels_stay_as_they_are_from_the_first_step_even_where_no_guide_t
     network = small.network("hybrid")
     with torch.no_grad():
         for layer in network.modules():  # before the guides' kernel there is a factor on the noise
-            if isinstance(layer, torch.nn.Conv2d) and layer.out_channels == 4 * 67 + 77:
+            if isinstance(layer, torch.nn.Conv2d) and layer.out_channels == 4 * 92 + 77:
                 layer.bias[-104:-100] = -50.0
         torch.testing.assert_close(network(color, guides), color, rtol=0.2, atol=0.01)
 

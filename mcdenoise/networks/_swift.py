@@ -22,8 +22,9 @@ from mcdenoise.networks._trunk import BLEND, DISSENT, LEAST_ALBEDO, PER_LEVEL, T
 BAND = 16
 # Pixels around the guides, as far as the brightest kin are sought.
 MARGIN = int(_fused.places().max())
-# Which outputs of the finest head are the kernels; those of the guides come last.
+# Which outputs of the finest head are the kernels, and the mixtures; those of the guides come last.
 KERNELS = slice(PER_LEVEL, PER_LEVEL + 4 * TAPS)
+MIXTURE = slice(KERNELS.stop, KERNELS.stop + 4 * TAPS)
 OF_GUIDES = slice(-4 * TAPS, None)
 
 # What a level says of how it is joined with the finer one: blend and dissent.
@@ -40,18 +41,29 @@ def denoised(
     """See `Denoising.forward`."""
     planes = color.contiguous()[0]
     near = _fused.padded(guides[0, : affinity.CHANNELS], MARGIN)
-    estimate, variance = _estimated(trunk, planes, guides.contiguous()[0], near)
-    _bound_by_kin(estimate, planes.numpy(), near, variance)
-    _quench(estimate, variance)
+    found = _estimated(trunk, planes, guides.contiguous()[0], near)
+    _bound_by_kin(found.estimate, planes.numpy(), near, found.variance)
+    estimate = _mended(trunk, found)
+    _quench(estimate, found.variance)
     return torch.from_numpy(estimate)[None]
+
+
+class _Estimated(NamedTuple):
+    """The picture before it is bounded, what it was divided by, the variance of its noise, how many pixels
+    nearby are kin, and what the finest head is given."""
+
+    estimate: Planes
+    divisor: Planes
+    variance: Plane
+    near: Plane
+    finest: Float[Tensor, "1 c h2 w2"]
 
 
 def _estimated(
     trunk: Trunk, planes: Float[Tensor, "3 h w"], guides: Float[Tensor, "g h w"], near: Planes
-) -> tuple[Planes, Plane]:
-    """The picture before it is bounded, and the variance of its noise. What isn't needed any more is let go:
-    the largest tiles decide how much memory a process takes."""
-    start, told = _told(planes, guides, near)
+) -> _Estimated:
+    """What isn't needed any more is let go: the largest tiles decide how much memory a process takes."""
+    start, kin_nearby, told = _told(planes, guides, near)
     decoded = trunk.decoded(told)
     del told
     finest = decoded[0]
@@ -74,13 +86,27 @@ def _estimated(
         _bound(_kernels.BLEND_RANGE), _bound(_kernels.DISSENT_RANGE), np.float32(hybrid.SHIFT),
         np.float32(hybrid.SHIFTED), here,
     )  # fmt: skip
-    return tone_unmap(torch.from_numpy(here)).mul_(torch.from_numpy(divisor)).numpy(), variance
+    estimate = tone_unmap(torch.from_numpy(here)).mul_(torch.from_numpy(divisor)).numpy()
+    return _Estimated(estimate, divisor, variance, kin_nearby, finest)
+
+
+def _mended(trunk: Trunk, found: _Estimated) -> Planes:
+    """`hybrid.mended`, once the picture is bounded."""
+    divided = torch.from_numpy(found.estimate).div_(torch.from_numpy(found.divisor))
+    tone, out = _fused.padded(tone_map(divided), 2), np.empty_like(found.estimate)
+    for first, logits in _head(trunk, found.finest, MIXTURE):
+        _swift_loops.mended(
+            2 * logits.shape[1], tone, found.near, found.variance, logits.float().numpy(),
+            np.float32(hybrid.ALONE), first, out,
+        )  # fmt: skip
+    return tone_unmap(torch.from_numpy(out)).mul_(torch.from_numpy(found.divisor)).numpy()
 
 
 def _told(
     color: Float[Tensor, "3 h w"], guides: Float[Tensor, "g h w"], near: Planes
-) -> tuple[Plane, Float[Tensor, "1 c h2 w2"]]:
-    """The variance of tones as statistics have it, and what the trunk begins with."""
+) -> tuple[Plane, Plane, Float[Tensor, "1 c h2 w2"]]:
+    """The variance of tones as statistics have it, how many of the nearest pixels are kin, and what the trunk
+    begins with."""
     tone = tone_map(torch.from_numpy(_fused.padded(color, 2)))
     found = _kin(tone.numpy(), near)
     variance, around = np.empty(found.unlike.shape, np.float32), np.empty(found.unlike.shape, np.float32)
@@ -93,7 +119,7 @@ def _told(
     demodulated = tone_map(color / split_guides(guides[None])[0][0].clamp(min=LEAST_ALBEDO))
     inner = np.ascontiguousarray(tone.numpy()[:, 2:-2, 2:-2])
     parts = (inner, demodulated.numpy(), guides.numpy(), known.numpy(), share.numpy())
-    return variance, _unshuffled(parts)
+    return variance, found.near, _unshuffled(parts)
 
 
 def _unshuffled(parts: Sequence[Planes]) -> Float[Tensor, "1 c h2 w2"]:
@@ -136,7 +162,7 @@ def _of_level(trunk: Trunk, x: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 p h
 
 def _of_pixels(trunk: Trunk, x: Float[Tensor, "1 c h w"]) -> Planes:
     """What it says of each pixel but the kernels."""
-    others = slice(KERNELS.stop, int(trunk.heads[0].out_channels) + OF_GUIDES.start)  # type: ignore[arg-type]
+    others = slice(MIXTURE.stop, int(trunk.heads[0].out_channels) + OF_GUIDES.start)  # type: ignore[arg-type]
     out = np.empty(((others.stop - others.start) // 4, 2 * x.shape[2], 2 * x.shape[3]), np.float32)
     for first, planes in _head(trunk, x, others):
         _swift_loops.shuffled(planes.shape[1], planes.float().numpy(), first, out)

@@ -262,6 +262,29 @@ def prefiltered(share: Any, guides: Any, logits: Any, first: Any, out: Any) -> N
 
 
 @over_rows
+def mended(
+    share: Any, tone: Any, near: Any, variance: Any, logits: Any, alone: Any, first: Any, out: Any
+) -> None:
+    """`hybrid.mended` from row 2 * `first` on, of tones with a margin of 2."""
+    width = out.shape[2]
+    weights, line = np.empty((25, width), np.float32), np.empty(width, np.float32)
+    own_logits, sums = np.empty((25, 1, width), np.float32), np.empty((3, width), np.float32)
+    for number in range(*share):
+        y = 2 * first + number
+        _logits_of(logits, number, own_logits)
+        weights[:] = 0
+        _to_weights(weights, own_logits, 0, 0, line)
+        _mean(sums, weights, tone, y, 5)
+        for x in range(width):
+            part = min(max((alone - near[y, x]) / TWO, np.float32(0)), ONE)
+            line[x] = part * variance[y, x] / (variance[y, x] + CLEAN)
+        for channel in range(3):
+            own, mixed, into = tone[channel, y + 2, 2:], sums[channel], out[channel, y]
+            for x in range(width):
+                into[x] = own[x] + line[x] * (mixed[x] - own[x])
+
+
+@over_rows
 def joined(
     share: Any, above: Any, here: Any, kinship: Any, left: Any, level: Any, raw: Any, variance: Any,
     blend_bound: Any, heed_bound: Any, shift_bound: Any, shifted: Any, out: Any,

@@ -33,11 +33,13 @@ LEAST_ALBEDO = 0.03
 
 class Spread(NamedTuple):
     """What statistics say of the noise: its variance in tones, the share of a pixel's neighbours that are its
-    kin, whom that is from, and how unlike its neighbours a pixel is (see `affinity.Kin`)."""
+    kin, whom that is from, how unlike its neighbours a pixel is, and how many of the nearest are its kin (see
+    `affinity.Kin`)."""
 
     variance: Float[Tensor, "n 1 h w"]
     share: Float[Tensor, "n 1 h w"]
     unlike: Float[Tensor, "n 1 h w"]
+    near: Float[Tensor, "n 1 h w"]
 
 
 class Trunk(nn.Module):

@@ -1,5 +1,7 @@
 """Kernels in the tone map's space, and a direct correction on top: sharp HDR edges, and the mean kept."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -7,6 +9,7 @@ from torch import Tensor
 
 from mcdenoise import affinity
 from mcdenoise.encoding import tone_map, tone_unmap
+from mcdenoise.networks._blocks import apply_kernels
 from mcdenoise.networks._contract import Output, Riders
 from mcdenoise.networks._kernels import (
     KernelPredicting,
@@ -21,7 +24,7 @@ from mcdenoise.networks._kernels import (
     spread,
     strain,
 )
-from mcdenoise.networks._trunk import CARES, TAPS
+from mcdenoise.networks._trunk import CARES, KERNEL, PER_LEVEL, TAPS
 
 # Bound on the shift in tones, a factor of 2: what is averaged in tones has little noise left.
 SHIFT = 0.15
@@ -30,6 +33,10 @@ AROUND = 9
 # Tones by which a pixel may outshine all its neighbours, times the variance of the noise around: where all is
 # clean it is a highlight.
 HIGHLIGHT, TINY = 1e-3, 1e-9
+# Pixels like it, of 3x3 with itself, from which on a pixel isn't mixed from others; fully with two fewer.
+ALONE = 5.0
+# The logit of a pixel's own share in that mixture, to begin with.
+OWN = 3.0
 # Variance of tones at which half of the shift is left: without noise there is no bias to make up for.
 SHIFTED = 0.002
 
@@ -37,12 +44,19 @@ SHIFTED = 0.002
 class Network(KernelPredicting):
     """Radiance is averaged down a pyramid, tone-mapped at each level, filtered by predicted kernels, joined
     from coarse to fine, and shifted by a predicted amount, which makes up for what the curve takes from the
-    mean.
+    mean. Pixels like none of their neighbours are mixed from those.
 
     A stray weight on a bright window costs its logarithm, not its radiance (docs/decisions/0003).
     """
 
-    extra = 5
+    extra = TAPS + 5
+
+    def __init__(self, widths: Sequence[int] = (48, 64, 96, 128)) -> None:
+        super().__init__(widths)
+        bias = self.trunk.heads[0].bias
+        assert isinstance(bias, torch.Tensor)
+        with torch.no_grad():
+            bias[PER_LEVEL + 4 * TAPS :].view(-1, 4)[TAPS // 2] = OWN
 
     def forward(
         self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
@@ -65,7 +79,8 @@ class Network(KernelPredicting):
         """See `Denoising.in_full` and `carry`."""
         start = spread(color, guides)
         predicted, levels = self.trunk(color, guides, start)
-        kernel, *others = predicted.split([TAPS, 1, 1, 3, affinity.CHANNELS, CARES, 1, TAPS], dim=1)
+        sizes = [TAPS, TAPS, 1, 1, 3, affinity.CHANNELS, CARES, 1, TAPS]
+        kernel, mixture, *others = predicted.split(sizes, dim=1)
         trust, share, shift, correction, care, factor, sight = (other.float() for other in others)
         divisor, noise = reflectance(guides, share), predicted_noise(start, factor)
         pixels = Pixels(kernel, trust, correction, care, noise.detach())
@@ -73,10 +88,28 @@ class Network(KernelPredicting):
         tone = self.reconstruct(radiance, seen, pixels, levels, mean_tone, as_it_is)
         far = strain([shift / SHIFT, correction, care, factor], levels) if self.training else None
         shift = SHIFT * torch.tanh(shift / SHIFT) * pixels.noise / (pixels.noise + SHIFTED)
-        estimate = tone_unmap(tone[:, :3] + shift) * divisor
+        own = tone[:, :3] + shift
         if not self.training:
-            estimate = without_fireflies(bounded(estimate, color, guides, noise), noise)
+            own = tone_map(bounded(tone_unmap(own) * divisor, color, guides, noise) / divisor)
+        tone = mended(torch.cat([own, tone[:, 3:]], dim=1), mixture, start.near, pixels.noise)
+        estimate = tone_unmap(tone[:, :3]) * divisor
+        if not self.training:
+            estimate = without_fireflies(estimate, noise)
         return Output(estimate, noise, far, alighted(tone, divisor, riders), seen)
+
+
+def mended(
+    picture: Float[Tensor, "n c h w"],
+    mixture: Float[Tensor, "n k h w"],
+    near: Float[Tensor, "n 1 h w"],
+    noise: Float[Tensor, "n 1 h w"],
+) -> Float[Tensor, "n c h w"]:
+    """A noisy pixel with few of its like nearby (`affinity.Kin.near`) is a mixture of what came of those
+    around: an edge's own samples are few, and what lies on both its sides was denoised
+    (docs/decisions/0026)."""
+    mixed = apply_kernels(picture, mixture.float().softmax(1), KERNEL)
+    part = ((ALONE - near) / 2).clamp(0, 1) * noise / (noise + affinity.CLEAN)
+    return torch.lerp(picture, mixed, part)
 
 
 def bounded(
