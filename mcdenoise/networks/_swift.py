@@ -33,17 +33,44 @@ MARGIN, EDGE = int(_fused.places().max()), 2
 LANES = 16
 
 
+class _Said(NamedTuple):
+    """Outputs of a head, in the order in which loops want them; and for each which of them is the one of the
+    pixel to the right, where two take turns in a row."""
+
+    outputs: list[int]
+    turns: list[int]
+
+    def __add__(self, other: "_Said") -> "_Said":  # type: ignore[override]
+        return _Said(
+            self.outputs + other.outputs, self.turns + [len(self.turns) + turn for turn in other.turns]
+        )
+
+
+def _of_level(*parts: slice) -> _Said:
+    outputs = np.r_[parts].tolist()
+    return _Said(outputs, list(range(len(outputs))))
+
+
+def _of_children(outputs: np.ndarray) -> _Said:
+    """Four outputs a value (n 4 t): of two rows of two children; `t` taps each."""
+    turns = np.arange(outputs.size).reshape(-1, 2, 2, outputs.shape[2])[:, :, [1, 1]]
+    return _Said(outputs.ravel().tolist(), turns.ravel().tolist())
+
+
 # What a level's head says of its kernel, and of how the level is joined with the finer one.
-OF_KERNEL = np.r_[0:TAPS, KERNEL_CARE].tolist()
-OF_JOINT = np.r_[UPSAMPLING, BLEND, UPSAMPLING_CARE, DISSENT].tolist()
+OF_KERNEL = _of_level(slice(0, TAPS), KERNEL_CARE)
+OF_JOINT = (
+    _of_children(np.r_[UPSAMPLING].reshape(1, 4, -1)) + _of_children(np.r_[BLEND].reshape(1, 4, 1))
+    + _of_level(UPSAMPLING_CARE) + _of_children(np.r_[DISSENT].reshape(1, 4, 1))
+)  # fmt: skip
 # What the finest head says of each pixel after that: kernel, trust and share, shift, correction, care and
-# factor, the guides' kernel; four outputs each.
-_PIXEL = np.arange(PER_LEVEL, PER_LEVEL + 4 * (2 * TAPS + 17)).reshape(-1, 4)
+# factor, the guides' kernel.
+_PIXEL = np.arange(PER_LEVEL, PER_LEVEL + 4 * (2 * TAPS + 17)).reshape(-1, 4, 1)
 KERNEL, TRUST_SHARE, SHIFT, CORRECTION, CARE, FACTOR, SIGHT = np.split(
     _PIXEL, np.cumsum([TAPS, 2, 3, 7, 4, 1])
 )
-OF_FEATURES = np.concatenate([SIGHT, TRUST_SHARE, CORRECTION, FACTOR]).ravel().tolist()
-OF_FINEST = np.concatenate([KERNEL, SHIFT, CARE]).ravel().tolist() + OF_JOINT
+OF_FEATURES = _of_children(np.concatenate([SIGHT, TRUST_SHARE, CORRECTION, FACTOR]))
+OF_FINEST = _of_children(np.concatenate([KERNEL, SHIFT, CARE])) + OF_JOINT
 
 # Rows and columns, in planes of a channel each; with a margin or without.
 Plane = Float[np.ndarray, "_ _"]
@@ -87,10 +114,10 @@ def _estimated(
     del seen
     coarse = _coarser(trunk, decoded, half)
     out = np.empty_like(color)
-    for first, said in _bands(trunk.heads[0], decoded[0], OF_FINEST):
+    for first, said, bias in _bands(trunk.heads[0], decoded[0], OF_FINEST):
         rows = 2 * said.shape[1]
-        _swift_loops.finest_filtered(rows, said, first, features, tone, left, out)
-        _swift_loops.finest_joined(rows, said, first, coarse, features, left, variance, divisor, out)
+        _swift_loops.finest_filtered(rows, said, bias, first, features, tone, left, out)
+        _swift_loops.finest_joined(rows, said, bias, first, coarse, features, left, variance, divisor, out)
     return out, variance
 
 
@@ -131,20 +158,22 @@ def _empty(*shape: int, margin: int) -> Shaped[np.ndarray, "..."]:
 
 
 def _bands(
-    head: torch.nn.Module, x: Float[Tensor, "1 c h w"], outputs: Sequence[int], rows: int = BAND
-) -> Iterator[tuple[int, Said]]:
-    """Some outputs of a head, a band of rows at a time, as planes: loops want lines of pixels."""
+    head: torch.nn.Module, x: Float[Tensor, "1 c h w"], said: _Said, rows: int = BAND
+) -> Iterator[tuple[int, Said, Plane]]:
+    """Some outputs of a head, a band of rows at a time, as planes: loops want lines of pixels. Products, and
+    what is to be added to sixteen pixels."""
     assert isinstance(head, torch.nn.Conv2d)
     assert head.bias is not None
-    weight, bias = head.weight[outputs, :, 0, 0].to(x.dtype), head.bias[outputs, None].to(x.dtype)
+    weight, bias = head.weight[said.outputs, :, 0, 0].to(x.dtype), head.bias[said.outputs]
+    added = torch.stack([bias, bias[said.turns]], dim=1).repeat(1, LANES // 2).numpy()
     pixels = x[0].permute(1, 2, 0)
     height, width = pixels.shape[:2]
-    room = torch.empty(len(outputs) * min(rows, height) * width + LANES, dtype=x.dtype)
+    room = torch.empty(len(bias) * min(rows, height) * width + LANES, dtype=x.dtype)
     for first in range(0, height, rows):
         band = pixels[first : first + rows].flatten(0, 1)
-        said = room[: len(outputs) * len(band)].view(len(outputs), len(band))
-        torch.addmm(bias, weight, band.t(), out=said)
-        yield first, _array(said.unflatten(1, (-1, width)))
+        products = room[: len(bias) * len(band)].view(len(bias), len(band))
+        torch.mm(weight, band.t(), out=products)
+        yield first, _array(products.unflatten(1, (-1, width))), added
 
 
 def _prepared(
@@ -155,10 +184,10 @@ def _prepared(
     seen, tone, features = (_empty(channels, height, width, margin=EDGE) for channels in (7, 3, 10))
     divisor, variance = np.empty((3, height, width), np.float32), np.empty_like(start)
     half = _level(height // 2, width // 2)
-    for first, said in _bands(trunk.heads[0], x, OF_FEATURES):
+    for first, said, bias in _bands(trunk.heads[0], x, OF_FEATURES):
         _swift_loops.prepared(
-            said.shape[1], said, first, color, near, MARGIN, start, seen, tone, features, divisor, variance,
-            half[:3],
+            said.shape[1], said, bias, first, color, near, MARGIN, start, seen, tone, features, divisor,
+            variance, half[:3],
         )  # fmt: skip
     for planes in (seen, tone):
         _border(planes, width, EDGE)
@@ -188,19 +217,19 @@ def _coarser(trunk: Trunk, decoded: Sequence[Tensor], finest: _Level) -> tuple[P
         level, (head, x) = levels[number], (trunk.heads[number], decoded[number])
         _border(level.features, level.width, EDGE)
         here, rows = _empty(3, x.shape[2], level.width, margin=EDGE), len(level.variance)
-        _swift_loops.filtered(rows, _all(head, x, OF_KERNEL), level.features, level.variance, here)
+        _swift_loops.filtered(rows, *_all(head, x, OF_KERNEL), level.features, level.variance, here)
         if picture is not None:
             said = _all(trunk.heads[number + 1], decoded[number + 1], OF_JOINT)
             coarse = picture, levels[number + 1].features, levels[number + 1].variance
-            _swift_loops.joined(rows, said, coarse, level.features, level.variance, here)
+            _swift_loops.joined(rows, *said, coarse, level.features, level.variance, here)
         _border(here, level.width, EDGE)
         picture = here
     assert picture is not None
     return picture, finest.features, finest.variance
 
 
-def _all(head: torch.nn.Module, x: Float[Tensor, "1 c h w"], outputs: Sequence[int]) -> Said:
-    return next(_bands(head, x, outputs, x.shape[2]))[1]
+def _all(head: torch.nn.Module, x: Float[Tensor, "1 c h w"], said: _Said) -> tuple[Said, Plane]:
+    return next(_bands(head, x, said, x.shape[2]))[1:]
 
 
 def _below(fine: _Level) -> _Level:

@@ -2,7 +2,8 @@
 
 Threads share the rows; along a row sixteen pixels go at a time. Planes called tone, seen, features and
 picture have a margin of 2 around the picture, its edges repeated. Rows may go on beyond: what is computed
-there is never used.
+there is never used. What a head says comes as products, in planes, with sixteen pixels
+of bias for each.
 """
 
 from typing import Any
@@ -256,18 +257,36 @@ def told(share: Any, color: Any, tone: Any, guides: Any, noises: Any, number: An
 
 
 @of_pixels
-def _said(planes: Any, value: Any, y: Any, x: Any) -> Any:
-    """Of full-resolution pixels, by planes (4c rows w/2) as the finest head leaves them."""
-    place = 4 * value + 2 * (y % 2)
-    return alternate(planes, (place, y // 2, x // 2), (place + 1, y // 2, x // 2))
+def _turns(said: Any, bias: Any, one: Any, other: Any, y: Any, x: Any) -> Any:
+    """Of two children of each pixel, by what is said of `one` and of `other`."""
+    return alternate(said, (one, y, x), (other, y, x)) + load(bias, (one, 0))
 
 
 @of_pixels
-def _prefiltered(said: Any, weights: Any, number: Any, near: Any, margin: Any, y: Any, x: Any) -> Any:
+def _said(said: Any, bias: Any, value: Any, y: Any, x: Any) -> Any:
+    """Of full-resolution pixels, by planes (4c rows w/2) as the finest head leaves them."""
+    place = 4 * value + 2 * (y % 2)
+    return _turns(said, bias, place, place + 1, y // 2, x // 2)
+
+
+@of_pixels
+def _twice(said: Any, bias: Any, value: Any, y: Any, x: Any) -> Any:
+    return doubled(said, (value, y, x)) + load(bias, (value, 0))
+
+
+@of_pixels
+def _once(said: Any, bias: Any, value: Any, y: Any, x: Any) -> Any:
+    return load(said, (value, y, x)) + load(bias, (value, 0))
+
+
+@of_pixels
+def _prefiltered(
+    said: Any, bias: Any, weights: Any, number: Any, near: Any, margin: Any, y: Any, x: Any
+) -> Any:
     """`_kernels.prefiltered`."""
     best = sixteen(FAR_BELOW)
     for tap in range(25):
-        logit = _said(said, tap, number, x)
+        logit = _said(said, bias, tap, number, x)
         best = most(best, logit)
         store(weights, (tap, 0), logit)
     total = a = b = c = d = e = f = sixteen(ZERO)
@@ -291,7 +310,7 @@ def _prefiltered(said: Any, weights: Any, number: Any, near: Any, margin: Any, y
 
 @over_rows
 def prepared(
-    share: Any, said: Any, first: Any, color: Any, near: Any, margin: Any, start: Any,
+    share: Any, said: Any, bias: Any, first: Any, color: Any, near: Any, margin: Any, start: Any,
     seen: Any, tone: Any, features: Any, divisor: Any, variance: Any, level: Any,
 ) -> None:  # fmt: skip
     """What `hybrid` makes of its predictions before anything is filtered, from row 2 * `first` on, and the
@@ -304,15 +323,15 @@ def prepared(
         for number in (2 * row, 2 * row + 1):
             y = 2 * first + number
             for x in range(0, start.shape[1], 16):
-                guides = _prefiltered(said, weights, number, near, margin, y, x)
+                guides = _prefiltered(said, bias, weights, number, near, margin, y, x)
                 for c in range(7):
                     store(seen, (c, y + 2, x + 2), guides[c])
-                    corrected = guides[c] + tanh(_said(said, OF_CORRECTION + c, number, x))
+                    corrected = guides[c] + tanh(_said(said, bias, OF_CORRECTION + c, number, x))
                     store(features, (c, y + 2, x + 2), corrected)
                     add_pairs(below, (c, small + 2, x // 2 + 2), corrected)
-                weight = _within(TRUST, _said(said, OF_TRUST, number, x))
+                weight = _within(TRUST, _said(said, bias, OF_TRUST, number, x))
                 add_pairs(weighted, (3, small, x // 2), weight)
-                asked = ONE / (ONE + exp(ZERO - _said(said, OF_SHARE, number, x)))
+                asked = ONE / (ONE + exp(ZERO - _said(said, bias, OF_SHARE, number, x)))
                 for c in range(3):
                     reflected = most(load(near, (c, y + margin, x + margin)), LEAST_ALBEDO)
                     by = ONE - asked * (ONE - reflected)
@@ -320,7 +339,7 @@ def prepared(
                     radiance = most(load(color, (c, y, x)), ZERO) / by
                     add_pairs(weighted, (c, small, x // 2), radiance * weight)
                     store(tone, (c, y + 2, x + 2), _tone(radiance))
-                found = load(start, (y, x)) * _within(NOISE_RANGE, _said(said, OF_FACTOR, number, x))
+                found = load(start, (y, x)) * _within(NOISE_RANGE, _said(said, bias, OF_FACTOR, number, x))
                 found = least(found, MOST_NOISE)
                 store(variance, (y, x), found)
                 add_pairs(calm, (small, x // 2), found)
@@ -393,18 +412,19 @@ def _weighted_mean(weights: Any, best: Any, size: Any, image: Any, y: Any, x: An
 
 
 @over_rows
-def filtered(share: Any, said: Any, features: Any, variance: Any, out: Any) -> None:
+def filtered(share: Any, said: Any, bias: Any, features: Any, variance: Any, out: Any) -> None:
     """A level's tones filtered; `said` are its kernel and care."""
     weights = np.empty((25, 16), np.float32)
     for y in range(*share):
         for x in range(0, variance.shape[1], 16):
             noisy = load(variance, (y, x)) + CLEAN
-            strength = _strength(load(said, (25, y, x)), load(said, (26, y, x)), load(said, (27, y, x)),
-                                 load(said, (28, y, x)), CARE, noisy)  # fmt: skip
+            strength = _strength(_once(said, bias, 25, y, x), _once(said, bias, 26, y, x),
+                                 _once(said, bias, 27, y, x), _once(said, bias, 28, y, x),
+                                 CARE, noisy)  # fmt: skip
             own, best = _ten(features, y + 2, x + 2), sixteen(FAR_BELOW)
             for tap in range(25):
                 strange = _strangeness(_ten(features, y + tap // 5, x + tap % 5), own, strength)
-                logit = load(said, (tap, y, x)) - strange
+                logit = _once(said, bias, tap, y, x) - strange
                 best = most(best, logit)
                 store(weights, (tap, 0), logit)
             mean = _weighted_mean(weights, best, 5, features[7:], y, x)
@@ -423,21 +443,30 @@ def _strength(a: Any, b: Any, c: Any, d: Any, care: Any, noisy: Any) -> Any:
 
 @of_pixels
 def _upsampled(
-    said: Any, first: Any, row: Any, coarse: Any, own: Any, noisy: Any, weights: Any, y: Any, x: Any
+    said: Any,
+    bias: Any,
+    first: Any,
+    row: Any,
+    coarse: Any,
+    own: Any,
+    noisy: Any,
+    weights: Any,
+    y: Any,
+    x: Any,
 ) -> Any:
     """`_kernels.upsampled`: three tones, and how like the coarse pixels are."""
     picture, features, calm = coarse
     place, up, half = first + 18 * (y % 2), y // 2 + 1, x // 2
     care, noisy = first + 40, noisy + doubled(calm, (y // 2, half)) + CLEAN
-    strength = _strength(doubled(said, (care, row, half)), doubled(said, (care + 1, row, half)),
-                         doubled(said, (care + 2, row, half)), doubled(said, (care + 3, row, half)),
+    strength = _strength(_twice(said, bias, care, row, half), _twice(said, bias, care + 1, row, half),
+                         _twice(said, bias, care + 2, row, half), _twice(said, bias, care + 3, row, half),
                          COARSE_CARE, noisy)  # fmt: skip
     alike, best = sixteen(ZERO), sixteen(FAR_BELOW)
     for tap in range(9):
         around = _ten_doubled(features, up + tap // 3, half + 1 + tap % 3)
         strange = _strangeness(around, own, strength)
         alike = alike + exp(ZERO - strange)
-        logit = alternate(said, (place + tap, row, half), (place + 9 + tap, row, half)) - strange
+        logit = _turns(said, bias, place + tap, place + 9 + tap, row, half) - strange
         best = most(best, logit)
         store(weights, (tap, 0), logit)
     total = red = green = blue = sixteen(ZERO)
@@ -454,6 +483,7 @@ def _upsampled(
 @of_pixels
 def _joined(
     said: Any,
+    bias: Any,
     first: Any,
     row: Any,
     coarse: Any,
@@ -467,18 +497,18 @@ def _joined(
     """`_kernels._joined`; what the coarse level's head says begins at plane `first` and is in `row`."""
     noisy = load(variance, (y, x))
     mean = pairs(noisy + load(variance, (y + 1 - 2 * (y % 2), x))) * np.float32(0.25)
-    red, green, blue, kinship = _upsampled(said, first, row, coarse, own, mean, weights, y, x)
+    red, green, blue, kinship = _upsampled(said, bias, first, row, coarse, own, mean, weights, y, x)
     blend, heed, half = first + 36 + 2 * (y % 2), first + 44 + 2 * (y % 2), x // 2
     far = _square(red - here[0], green - here[1], blue - here[2]) / (np.float32(3) * (noisy + CLEAN))
-    far = far * _within(DISSENT_RANGE, alternate(said, (heed, row, half), (heed + 1, row, half)))
-    own_way = alternate(said, (blend, row, half), (blend + 1, row, half))
+    far = far * _within(DISSENT_RANGE, _turns(said, bias, heed, heed + 1, row, half))
+    own_way = _turns(said, bias, blend, blend + 1, row, half)
     logit = BLEND_RANGE * tanh(own_way / BLEND_RANGE) + far
     part = ONE / (ONE + exp(ZERO - logit) * (kinship + np.float32(1e-4)))
     return red + part * (here[0] - red), green + part * (here[1] - green), blue + part * (here[2] - blue)
 
 
 @over_rows
-def joined(share: Any, said: Any, coarse: Any, features: Any, variance: Any, picture: Any) -> None:
+def joined(share: Any, said: Any, bias: Any, coarse: Any, features: Any, variance: Any, picture: Any) -> None:
     """A level's picture, filtered already, joined with the coarser one, in place; `said` is of that one."""
     weights = np.empty((9, 16), np.float32)
     for y in range(*share):
@@ -489,13 +519,15 @@ def joined(share: Any, said: Any, coarse: Any, features: Any, variance: Any, pic
                 load(picture, (2, y + 2, x + 2)),
             )
             own = _ten(features, y + 2, x + 2)
-            tones = _joined(said, 0, y // 2, coarse, own, here, variance, weights, y, x)
+            tones = _joined(said, bias, 0, y // 2, coarse, own, here, variance, weights, y, x)
             for c in range(3):
                 store(picture, (c, y + 2, x + 2), tones[c])
 
 
 @over_rows
-def finest_filtered(share: Any, said: Any, first: Any, features: Any, tone: Any, left: Any, out: Any) -> None:
+def finest_filtered(
+    share: Any, said: Any, bias: Any, first: Any, features: Any, tone: Any, left: Any, out: Any
+) -> None:
     """The finest level's tones filtered, from row 2 * `first` on; `out` has no margin. `said` is all that the
     finest head has to say for this and for `finest_joined` (see `OF_SHIFT`)."""
     weights = np.empty((25, 16), np.float32)
@@ -503,24 +535,24 @@ def finest_filtered(share: Any, said: Any, first: Any, features: Any, tone: Any,
         y = 2 * first + number
         for x in range(0, left.shape[1], 16):
             noisy = load(left, (y, x)) + CLEAN
-            strength = _strength(_said(said, OF_CARE, number, x), _said(said, OF_CARE + 1, number, x),
-                                 _said(said, OF_CARE + 2, number, x), _said(said, OF_CARE + 3, number, x),
-                                 CARE, noisy)  # fmt: skip
+            a, b = _said(said, bias, OF_CARE, number, x), _said(said, bias, OF_CARE + 1, number, x)
+            c, d = _said(said, bias, OF_CARE + 2, number, x), _said(said, bias, OF_CARE + 3, number, x)
+            strength = _strength(a, b, c, d, CARE, noisy)
             own, best = _ten(features, y + 2, x + 2), sixteen(FAR_BELOW)
             for tap in range(25):
                 strange = _strangeness(_ten(features, y + tap // 5, x + tap % 5), own, strength)
-                logit = _said(said, tap, number, x) - strange
+                logit = _said(said, bias, tap, number, x) - strange
                 best = most(best, logit)
                 store(weights, (tap, 0), logit)
             mean = _weighted_mean(weights, best, 5, tone, y, x)
-            for c in range(3):
-                store(out, (c, y, x), mean[c])
+            for channel in range(3):
+                store(out, (channel, y, x), mean[channel])
 
 
 @over_rows
 def finest_joined(
-    share: Any, said: Any, first: Any, coarse: Any, features: Any, left: Any, variance: Any, divisor: Any,
-    out: Any,
+    share: Any, said: Any, bias: Any, first: Any, coarse: Any, features: Any, left: Any, variance: Any,
+    divisor: Any, out: Any,
 ) -> None:  # fmt: skip
     """What `finest_filtered` gave, joined with the level below, shifted, and in radiance, in place."""
     weights = np.empty((9, 16), np.float32)
@@ -529,11 +561,11 @@ def finest_joined(
         for x in range(0, left.shape[1], 16):
             here = (load(out, (0, y, x)), load(out, (1, y, x)), load(out, (2, y, x)))
             own = _ten(features, y + 2, x + 2)
-            tones = _joined(said, OF_LEVEL, number // 2, coarse, own, here, left, weights, y, x)
+            tones = _joined(said, bias, OF_LEVEL, number // 2, coarse, own, here, left, weights, y, x)
             noisy = load(variance, (y, x))
             room = SHIFT * noisy / (noisy + SHIFTED)
             for c in range(3):
-                moved = tones[c] + room * tanh(_said(said, OF_SHIFT + c, number, x) / SHIFT)
+                moved = tones[c] + room * tanh(_said(said, bias, OF_SHIFT + c, number, x) / SHIFT)
                 store(out, (c, y, x), _radiance(moved) * load(divisor, (c, y, x)))
 
 

@@ -163,8 +163,8 @@ def _mantissa(builder: Any, value: Any) -> Any:
 
 
 def _pointer(context: Any, builder: Any, kinds: Any, count: int, array: Any, index: Any) -> Any:
-    """To so many elements of an array, from `index` on. By its strides: of products of its shape LLVM would make
-    anew in each loop what is the same for all."""
+    """To so many elements of an array, from `index` on. By its strides: products of its shape LLVM would make
+    anew for each."""
     kind, of_index = kinds[:2]
     made = context.make_array(kind)(context, builder, array)
     word = ir.IntType(64)
