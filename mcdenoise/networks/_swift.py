@@ -107,8 +107,7 @@ def _estimated(
     """The picture before it is bounded, and the variance of its noise; each pixel's largest channel becomes
     `level`. What isn't needed any more is let go: the largest tiles decide how much memory is taken."""
     start, told = _told(color, guides, near, level)
-    decoded = trunk.decoded(told)
-    del told
+    decoded = _decoded(trunk, told)
     seen, tone, features, divisor, variance, half = _prepared(trunk, decoded[0], color, near, start)
     left = _compared(tone, seen, variance, features)
     del seen
@@ -121,9 +120,7 @@ def _estimated(
     return out, variance
 
 
-def _told(
-    color: Planes, guides: Planes, near: Planes, level: Plane
-) -> tuple[Plane, Float[Tensor, "1 c h2 w2"]]:
+def _told(color: Planes, guides: Planes, near: Planes, level: Plane) -> tuple[Plane, list[Tensor]]:
     """The variance of tones as statistics have it, and what the trunk begins with."""
     height, width = color.shape[1:]
     tone = _empty(3, height, width, margin=EDGE)
@@ -139,10 +136,54 @@ def _told(
     _swift_loops.statistics(height, tone, near, MARGIN, found, number, unlike)
     _swift_loops.noise(height, tone, found, number, unlike, start, around)
     kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
-    shape = 1, 4 * (10 + len(guides)), height // 2, width // 2
-    out = torch.empty(shape, dtype=kind, memory_format=torch.channels_last)
+    out = _like(torch.empty(0, dtype=kind), 4 * (10 + len(guides)), height // 2, width // 2)
     _swift_loops.told(height // 2, color, tone, guides, noises, number, _array(out[0].permute(1, 2, 0)))
-    return start.copy(), out
+    return start.copy(), [out]
+
+
+def _decoded(trunk: Trunk, told: list[Tensor]) -> list[Tensor]:
+    """`Trunk.decoded` of what is taken out of `told`."""
+    skips = [_convolved(trunk.encoders[0], told)]
+    for encoder in trunk.encoders[1:]:
+        skips.append(_convolved(encoder, [_shrunk(skips[-1])]))
+    decoded = [skips.pop()]
+    for decoder in trunk.decoders[::-1]:
+        decoded.insert(0, _convolved(decoder, [_stacked(decoded[0], skips.pop())]))
+    return decoded
+
+
+def _convolved(layers: torch.nn.Module, given: list[Tensor]) -> Tensor:
+    """What layers make of a picture that is taken out of `given`: it is let go after the first."""
+    for layer in layers.children():
+        given.append(layer(given.pop()))
+    return given.pop()
+
+
+def _shrunk(fine: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h2 w2"]:
+    out = _like(fine, fine.shape[1], fine.shape[2] // 2, fine.shape[3] // 2)
+    bits = _bits(fine)
+    _swift_loops.shrunk(out.shape[2], bits, np.iinfo(bits.dtype).max, _bits(out))
+    return out
+
+
+def _stacked(
+    coarse: Float[Tensor, "1 c h w"], fine: Float[Tensor, "1 c2 h2 w2"]
+) -> Float[Tensor, "1 c3 h2 w2"]:
+    out = _like(fine, coarse.shape[1] + fine.shape[1], *fine.shape[2:])
+    _swift_loops.stacked(out.shape[2], _bits(coarse), _bits(fine), _bits(out))
+    return out
+
+
+def _like(picture: Tensor, *shape: int) -> Tensor:
+    return torch.empty(1, *shape, dtype=picture.dtype, memory_format=torch.channels_last)
+
+
+def _bits(picture: Float[Tensor, "1 c h w"]) -> Shaped[np.ndarray, "h w c"]:
+    """A picture, channels last, as integers."""
+    kind = torch.int16 if picture.dtype == torch.bfloat16 else torch.int32
+    pixels = picture.contiguous(memory_format=torch.channels_last)[0].permute(1, 2, 0)
+    found: np.ndarray = pixels.view(kind).numpy()
+    return found
 
 
 def _array(said: Tensor) -> Shaped[np.ndarray, "..."]:

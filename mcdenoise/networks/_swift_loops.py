@@ -257,6 +257,39 @@ def told(share: Any, color: Any, tone: Any, guides: Any, noises: Any, number: An
 
 
 @of_pixels
+def _ordered(bits: Any, most_bits: Any) -> Any:
+    """Of a float's bits an integer of the same order; and back."""
+    return bits ^ ((bits >> np.int64(63)) & most_bits)
+
+
+@over_rows
+def shrunk(share: Any, fine: Any, most_bits: Any, out: Any) -> None:
+    """The largest of 2x2 pixels: pictures (h w c) of floats, seen as integers; the largest such is given."""
+    for y in range(*share):
+        for x in range(out.shape[1]):
+            for c in range(out.shape[2]):
+                upper = max(
+                    _ordered(fine[2 * y, 2 * x, c], most_bits), _ordered(fine[2 * y, 2 * x + 1, c], most_bits)
+                )
+                lower = max(
+                    _ordered(fine[2 * y + 1, 2 * x, c], most_bits),
+                    _ordered(fine[2 * y + 1, 2 * x + 1, c], most_bits),
+                )
+                out[y, x, c] = _ordered(max(upper, lower), most_bits)
+
+
+@over_rows
+def stacked(share: Any, coarse: Any, fine: Any, out: Any) -> None:
+    """Channels of a coarse picture, each pixel four times, then those of a fine one (h w c)."""
+    for y in range(*share):
+        for x in range(out.shape[1]):
+            for c in range(coarse.shape[2]):
+                out[y, x, c] = coarse[y // 2, x // 2, c]
+            for c in range(fine.shape[2]):
+                out[y, x, coarse.shape[2] + c] = fine[y, x, c]
+
+
+@of_pixels
 def _turns(said: Any, bias: Any, one: Any, other: Any, y: Any, x: Any) -> Any:
     """Of two children of each pixel, by what is said of `one` and of `other`."""
     return alternate(said, (one, y, x), (other, y, x)) + load(bias, (one, 0))

@@ -43,6 +43,7 @@ class Network(KernelPredicting):
     """
 
     extra = 5
+    frugal = True
 
     def forward(
         self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
