@@ -4,7 +4,7 @@ What the finest head says of each pixel is made a few rows at a time and used wh
 else lies between the convolutions goes through the loops of `_swift_loops` (docs/decisions/0014, 0023).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mcdenoise import affinity
 from mcdenoise.networks import _fused, _swift_loops, hybrid
+from mcdenoise.networks._compiled import in_shares
 from mcdenoise.networks._trunk import (
     BLEND,
     DISSENT,
@@ -113,10 +114,13 @@ def _estimated(
     del seen
     coarse = _coarser(trunk, decoded, half)
     out = np.empty_like(color)
-    for first, said, bias in _bands(trunk.heads[0], decoded[0], OF_FINEST):
+
+    def finish(first: int, said: Said, bias: Plane) -> None:
         rows = 2 * said.shape[1]
         _swift_loops.finest_filtered(rows, said, bias, first, features, tone, left, out)
         _swift_loops.finest_joined(rows, said, bias, first, coarse, features, left, variance, divisor, out)
+
+    _by_bands(trunk.heads[0], decoded[0], OF_FINEST, finish)
     return out, variance
 
 
@@ -198,23 +202,33 @@ def _empty(*shape: int, margin: int) -> Shaped[np.ndarray, "..."]:
     return np.empty((*channels, height + 2 * margin, -(-width // LANES) * LANES + 2 * margin), np.float32)
 
 
-def _bands(
-    head: torch.nn.Module, x: Float[Tensor, "1 c h w"], said: _Said, rows: int = BAND
-) -> Iterator[tuple[int, Said, Plane]]:
-    """Some outputs of a head, a band of rows at a time, as planes: loops want lines of pixels. Products, and
-    what is to be added to sixteen pixels."""
+def _by_bands(
+    head: torch.nn.Module,
+    x: Float[Tensor, "1 c h w"],
+    said: _Said,
+    use: Callable[[int, Said, Plane], None],
+    rows: int = BAND,
+) -> None:
+    """Some outputs of a head, as planes, since loops want lines of pixels: a band of rows at a time is used
+    while it is in the cache, by each thread its own. `use` gets the first row, products, and what is to be
+    added to them, for sixteen pixels each."""
     assert isinstance(head, torch.nn.Conv2d)
     assert head.bias is not None
     weight, bias = head.weight[said.outputs, :, 0, 0].to(x.dtype), head.bias[said.outputs]
     added = torch.stack([bias, bias[said.turns]], dim=1).repeat(1, LANES // 2).numpy()
     pixels = x[0].permute(1, 2, 0)
-    height, width = pixels.shape[:2]
-    room = torch.empty(len(bias) * min(rows, height) * width + LANES, dtype=x.dtype)
-    for first in range(0, height, rows):
-        band = pixels[first : first + rows].flatten(0, 1)
-        products = room[: len(bias) * len(band)].view(len(bias), len(band))
-        torch.mm(weight, band.t(), out=products)
-        yield first, _array(products.unflatten(1, (-1, width))), added
+    width = pixels.shape[1]
+
+    @torch.inference_mode()
+    def some(share: tuple[int, int]) -> None:
+        room = torch.empty(len(bias) * min(rows, share[1] - share[0]) * width + LANES, dtype=x.dtype)
+        for first in range(*share, rows):
+            band = pixels[first : min(first + rows, share[1])].flatten(0, 1)
+            products = room[: len(bias) * len(band)].view(len(bias), len(band))
+            torch.mm(weight, band.t(), out=products)
+            use(first, _array(products.unflatten(1, (-1, width))), added)
+
+    in_shares(len(pixels), some)
 
 
 def _prepared(
@@ -225,11 +239,14 @@ def _prepared(
     seen, tone, features = (_empty(channels, height, width, margin=EDGE) for channels in (7, 3, 10))
     divisor, variance = np.empty((3, height, width), np.float32), np.empty_like(start)
     half = _level(height // 2, width // 2)
-    for first, said, bias in _bands(trunk.heads[0], x, OF_FEATURES):
+
+    def prepare(first: int, said: Said, bias: Plane) -> None:
         _swift_loops.prepared(
             said.shape[1], said, bias, first, color, near, MARGIN, start, seen, tone, features, divisor,
             variance, half[:3],
         )  # fmt: skip
+
+    _by_bands(trunk.heads[0], x, OF_FEATURES, prepare)
     for planes in (seen, tone):
         _border(planes, width, EDGE)
     return seen, tone, features, divisor, variance, half
@@ -253,24 +270,42 @@ def _coarser(trunk: Trunk, decoded: Sequence[Tensor], finest: _Level) -> tuple[P
     levels = [finest]
     for _ in decoded[1:]:
         levels.append(_below(levels[-1]))
-    picture: Planes | None = None
-    for number in reversed(range(len(levels))):
-        level, (head, x) = levels[number], (trunk.heads[number], decoded[number])
-        _border(level.features, level.width, EDGE)
-        here, rows = _empty(3, x.shape[2], level.width, margin=EDGE), len(level.variance)
-        _swift_loops.filtered(rows, *_all(head, x, OF_KERNEL), level.features, level.variance, here)
-        if picture is not None:
-            said = _all(trunk.heads[number + 1], decoded[number + 1], OF_JOINT)
-            coarse = picture, levels[number + 1].features, levels[number + 1].variance
-            _swift_loops.joined(rows, *said, coarse, level.features, level.variance, here)
-        _border(here, level.width, EDGE)
-        picture = here
-    assert picture is not None
-    return picture, finest.features, finest.variance
+    said = list(zip(trunk.heads, decoded, strict=True))
+    coarse = _filtered(levels[-1], *said[-1])
+    for level, own, below in zip(levels[-2::-1], said[-2::-1], said[:0:-1], strict=True):
+        here = _filtered(level, *own)
+        _join(here, coarse, *below)
+        coarse = here
+    return coarse
 
 
-def _all(head: torch.nn.Module, x: Float[Tensor, "1 c h w"], said: _Said) -> tuple[Said, Plane]:
-    return next(_bands(head, x, said, x.shape[2]))[1:]
+def _filtered(
+    level: _Level, head: torch.nn.Module, x: Float[Tensor, "1 c h w"]
+) -> tuple[Planes, Planes, Plane]:
+    """As `_coarser`, nothing joined."""
+    _border(level.features, level.width, EDGE)
+    picture = _empty(3, x.shape[2], level.width, margin=EDGE)
+
+    def use(first: int, said: Said, bias: Plane) -> None:
+        _swift_loops.filtered(said.shape[1], said, bias, first, level.features, level.variance, picture)
+
+    _by_bands(head, x, OF_KERNEL, use)
+    _border(picture, level.width, EDGE)
+    return picture, level.features, level.variance
+
+
+def _join(
+    here: tuple[Planes, Planes, Plane], coarse: tuple[Planes, Planes, Plane], head: torch.nn.Module,
+    x: Float[Tensor, "1 c h w"],
+) -> None:  # fmt: skip
+    """Join a level's picture with the coarser one, of which the head tells by `x`, in place."""
+    picture, features, variance = here
+
+    def use(first: int, said: Said, bias: Plane) -> None:
+        _swift_loops.joined(2 * said.shape[1], said, bias, first, coarse, features, variance, picture)
+
+    _by_bands(head, x, OF_JOINT, use)
+    _border(picture, 2 * x.shape[3], EDGE)
 
 
 def _below(fine: _Level) -> _Level:

@@ -445,19 +445,20 @@ def _weighted_mean(weights: Any, best: Any, size: Any, image: Any, y: Any, x: An
 
 
 @over_rows
-def filtered(share: Any, said: Any, bias: Any, features: Any, variance: Any, out: Any) -> None:
-    """A level's tones filtered; `said` are its kernel and care."""
+def filtered(share: Any, said: Any, bias: Any, first: Any, features: Any, variance: Any, out: Any) -> None:
+    """A level's tones filtered, from row `first` on; `said` are its kernel and care."""
     weights = np.empty((25, 16), np.float32)
-    for y in range(*share):
+    for number in range(*share):
+        y = first + number
         for x in range(0, variance.shape[1], 16):
             noisy = load(variance, (y, x)) + CLEAN
-            strength = _strength(_once(said, bias, 25, y, x), _once(said, bias, 26, y, x),
-                                 _once(said, bias, 27, y, x), _once(said, bias, 28, y, x),
+            strength = _strength(_once(said, bias, 25, number, x), _once(said, bias, 26, number, x),
+                                 _once(said, bias, 27, number, x), _once(said, bias, 28, number, x),
                                  CARE, noisy)  # fmt: skip
             own, best = _ten(features, y + 2, x + 2), sixteen(FAR_BELOW)
             for tap in range(25):
                 strange = _strangeness(_ten(features, y + tap // 5, x + tap % 5), own, strength)
-                logit = _once(said, bias, tap, y, x) - strange
+                logit = _once(said, bias, tap, number, x) - strange
                 best = most(best, logit)
                 store(weights, (tap, 0), logit)
             mean = _weighted_mean(weights, best, 5, features[7:], y, x)
@@ -541,10 +542,14 @@ def _joined(
 
 
 @over_rows
-def joined(share: Any, said: Any, bias: Any, coarse: Any, features: Any, variance: Any, picture: Any) -> None:
-    """A level's picture, filtered already, joined with the coarser one, in place; `said` is of that one."""
+def joined(
+    share: Any, said: Any, bias: Any, first: Any, coarse: Any, features: Any, variance: Any, picture: Any
+) -> None:
+    """A level's picture, filtered already, joined with the coarser one, from row
+    2 * `first` on, in place; `said` is of the coarser one."""
     weights = np.empty((9, 16), np.float32)
-    for y in range(*share):
+    for number in range(*share):
+        y = 2 * first + number
         for x in range(0, variance.shape[1], 16):
             here = (
                 load(picture, (0, y + 2, x + 2)),
@@ -552,7 +557,7 @@ def joined(share: Any, said: Any, bias: Any, coarse: Any, features: Any, varianc
                 load(picture, (2, y + 2, x + 2)),
             )
             own = _ten(features, y + 2, x + 2)
-            tones = _joined(said, bias, 0, y // 2, coarse, own, here, variance, weights, y, x)
+            tones = _joined(said, bias, 0, number // 2, coarse, own, here, variance, weights, y, x)
             for c in range(3):
                 store(picture, (c, y + 2, x + 2), tones[c])
 
