@@ -199,7 +199,7 @@ def _tile(network: Denoising, given: Frame, look: _Look, device: torch.device) -
         encoding.tensor(encoding.guides(given.planes, given.size, look.depth)),
     ]
     if not given.layers:
-        estimate = _run(network, inputs, device).estimate.clamp(min=look.least)
+        estimate = _run(network, inputs, device).estimate.clamp_(min=look.least)
         return {"color": encoding.decode(estimate, look.exposure)}
     found: dict[str, Layer] = {}
     for names in layering.groups(given.layers):
