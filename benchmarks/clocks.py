@@ -58,6 +58,7 @@ class Given:
 def frame(given: Given) -> dict[str, Work]:
     """Arrays in, arrays out, everything loaded and warm."""
     contenders: dict[str, Work] = {OURS: partial(given.denoiser(), given.frame)}
+    _memory.keep_for(*given.frame.size)  # as the command does
     for quality in oidn.QUALITIES:
         contenders[f"OIDN {quality}"] = partial(oidn.noisy_guides, given.frame, quality=quality)
     return contenders

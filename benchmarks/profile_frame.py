@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import torch
@@ -87,7 +87,7 @@ def shares(work: Callable[[], object], rows: int) -> str:
 def _record(loops: ModuleType) -> None:
     """Show the module's compiled loops to the profiler."""
     for name, function in vars(loops).items():
-        if hasattr(function, "__wrapped__"):
+        if isinstance(function, FunctionType) and hasattr(function, "__wrapped__"):
             setattr(loops, name, _recorded(f"loop: {name}", function))
 
 

@@ -40,7 +40,9 @@ def encode(frame: Frame) -> Encoded:
 
 def decode(color: Float[Tensor, "1 c h w"], scale: float) -> Plane:
     """The network's radiance without the exposure, h w c."""
-    return np.ascontiguousarray((color[0].permute(1, 2, 0).float().cpu().numpy() / scale), np.float32)
+    pixels = color[0].permute(1, 2, 0).float().cpu()
+    found: Plane = torch.div(pixels, scale, out=torch.empty(pixels.shape)).numpy()
+    return found
 
 
 def tensor(plane: Plane) -> Float[Tensor, "1 c h w"]:
@@ -155,8 +157,11 @@ def middle_depth(depth: Plane) -> float:
 
 
 def _nearness(depth: Plane, middle: float | None) -> Plane:
-    hit, middle = (depth > 0) & (depth < FAR), middle_depth(depth) if middle is None else middle
-    return np.where(hit, middle / (middle + np.where(hit, depth, 0)), 0).astype(np.float32)
+    middle = middle_depth(depth) if middle is None else middle
+    distance = torch.from_numpy(np.ascontiguousarray(depth, np.float32))
+    hit = (distance > 0) & (distance < FAR)
+    found: Plane = torch.where(hit, middle / (middle + distance), 0.0).numpy()
+    return found
 
 
 def tone_map(color: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:

@@ -1,7 +1,7 @@
 """Frame in, Frame out: runs a model over tiles, on the device and in the precision that fit."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -108,7 +108,9 @@ def denoise_all(
     sound, replaced = repaired(frame)
     look = _Look.at(sound)
     results = {name: np.empty_like(plane) for name, plane in {"color": sound.color, **sound.layers}.items()}
-    places = tiling.tiles(*frame.size, tile=tile, radius=network.radius, stride=network.stride)
+    is_frugal = network.frugal and device.type == "cpu" and not sound.layers
+    most = tiling.FRUGAL_PIXELS if is_frugal else tiling.DEFAULT_PIXELS
+    places = tiling.tiles(*frame.size, tile=tile, radius=network.radius, stride=network.stride, most=most)
     for done, (rows, columns) in enumerate(places, 1):
         seen, kept = (rows.seen, columns.seen), (rows.kept_in_tile, columns.kept_in_tile)
         given = Frame(
@@ -197,7 +199,7 @@ def _tile(network: Denoising, given: Frame, look: _Look, device: torch.device) -
         encoding.tensor(encoding.guides(given.planes, given.size, look.depth)),
     ]
     if not given.layers:
-        estimate = _run(network, inputs, device).estimate.clamp(min=look.least)
+        estimate = _run(network, inputs, device).estimate.clamp_(min=look.least)
         return {"color": encoding.decode(estimate, look.exposure)}
     found: dict[str, Layer] = {}
     for names in layering.groups(given.layers):
@@ -209,12 +211,12 @@ def _tile(network: Denoising, given: Frame, look: _Look, device: torch.device) -
     return found
 
 
-def _run(network: Denoising, inputs: Sequence[Float[Tensor, "1 _ h w"]], device: torch.device) -> Output:
-    """Color, guides and, if there are any, riders of one tile, its edges repeated up to a multiple of the
-    stride; what comes of them is float32 on the CPU."""
+def _run(network: Denoising, inputs: list[Float[Tensor, "1 _ h w"]], device: torch.device) -> Output:
+    """Color, guides and, if there are any, riders of one tile, which are taken out of `inputs`, its edges
+    repeated up to a multiple of the stride; what comes of them is float32 on the CPU."""
     height, width = inputs[0].shape[-2:]
     sides = (0, -width % network.stride, 0, -height % network.stride)
-    padded = [_padded(part, sides).to(device) for part in inputs]
+    padded = [_padded(inputs.pop(0), sides).to(device) for _ in range(len(inputs))]
     # On the CPU loops want planes, and convolutions take the layout of their weights.
     layout = torch.contiguous_format if device.type == "cpu" else torch.channels_last
     color, guides, *riders = (part.contiguous(memory_format=layout) for part in padded)

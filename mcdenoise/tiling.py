@@ -6,6 +6,8 @@ from dataclasses import dataclass
 # so much for each.
 DEFAULT_PIXELS = 1_500_000
 PIXEL_BYTES = 930
+# So many of one that is frugal (see `Denoising`): a 1920x1080 frame is one tile.
+FRUGAL_PIXELS = 2_100_000
 # An axis is cut into so many parts at most: enough for 200,000 pixels.
 MOST_PARTS = 256
 
@@ -35,22 +37,24 @@ class Span:
         return slice(self.kept_start - self.start, self.kept_stop - self.start)
 
 
-def tiles(height: int, width: int, *, tile: int | None, radius: int, stride: int) -> list[tuple[Span, Span]]:
+def tiles(
+    height: int, width: int, *, tile: int | None, radius: int, stride: int, most: int = DEFAULT_PIXELS
+) -> list[tuple[Span, Span]]:
     """Rows and columns of each tile: kept parts cover the picture once; what is seen starts on a multiple of
     `stride` and reaches `radius` beyond what is kept, or to the picture's edge.
 
-    `tile` is the side of the kept part; None chooses by `DEFAULT_PIXELS` what costs least.
+    `tile` is the side of the kept part; None chooses what costs least, of `most` pixels at the most.
     """
-    side = _sides(height, width, radius, stride) if tile is None else (tile, tile)
+    side = _sides(height, width, radius, stride, most) if tile is None else (tile, tile)
     rows, columns = spans(height, side[0], radius, stride), spans(width, side[1], radius, stride)
     return [(y, x) for y in rows for x in columns]
 
 
-def _sides(height: int, width: int, radius: int, stride: int) -> tuple[int, int]:
+def _sides(height: int, width: int, radius: int, stride: int, most: int) -> tuple[int, int]:
     """The sides of kept parts for which the network sees the fewest pixels, and never too many at a time."""
     rows, columns = (_ways(extent, radius, stride) for extent in (height, width))
     fitting = [(total_y * total_x, side_y, side_x) for side_y, most_y, total_y in rows
-               for side_x, most_x, total_x in columns if most_y * most_x <= DEFAULT_PIXELS]  # fmt: skip
+               for side_x, most_x, total_x in columns if most_y * most_x <= most]  # fmt: skip
     least = min(fitting, default=(0, stride, stride))
     return least[1], least[2]
 

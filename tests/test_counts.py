@@ -29,8 +29,8 @@ SLACK = 0.6
 
 BOUNDS = {
     "FLOP per pixel": 114_000,
-    "bytes per pixel, most at a time in numpy's arrays": 370,
-    "bytes per pixel, of all tensors one after the other": 2_100,
+    "bytes per pixel, most at a time in numpy's arrays": 200,
+    "bytes per pixel, of all tensors one after the other": 900,
     "modules that --help imports": 240,
     "modules that inspect imports": 400,
     "bytes of the shipped model": 4_200_000,

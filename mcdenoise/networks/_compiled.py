@@ -7,6 +7,7 @@ import functools
 import inspect
 import logging
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
@@ -16,8 +17,6 @@ from numba import njit
 from numba.core import event
 
 log = logging.getLogger(__name__)
-
-_threads = ThreadPoolExecutor(os.cpu_count())
 
 
 class _Teller(event.Listener):
@@ -56,14 +55,41 @@ def over_rows(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(run)
     def loop(rows: int, *given: Any) -> None:
-        size = -(-rows // torch.get_num_threads())
-        mine, *others = [(first, min(first + size, rows)) for first in range(0, rows, size)]
-        elsewhere = [_threads.submit(run, share, *given) for share in others]
-        run(mine, *given)
-        for share in elsewhere:
-            share.result()
+        in_shares(rows, lambda share: run(share, *given))
 
     return loop
+
+
+def in_shares(rows: int, work: Callable[[tuple[int, int]], None]) -> None:
+    """Give each of torch's threads a share of the rows; there torch takes no further threads."""
+    count = torch.get_num_threads()
+    size = -(-rows // count)
+    shares = [(first, min(first + size, rows)) for first in range(0, rows, size)]
+    if count == 1:
+        work(shares[0])
+    else:
+        for done in [_threads().submit(work, share) for share in shares]:
+            done.result()
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    """One for each core. How many threads torch takes is set for each thread, and for those to come: so it is
+    set back."""
+    size, count = os.cpu_count() or 1, torch.get_num_threads()
+    ready = threading.Barrier(size + 1)
+
+    def alone() -> None:
+        torch.get_num_threads()  # which sets it, at the first call
+        torch.set_num_threads(1)
+        ready.wait()
+
+    pool = ThreadPoolExecutor(size, initializer=alone)
+    for _ in range(size):
+        pool.submit(int)
+    ready.wait()
+    torch.set_num_threads(count)
+    return pool
 
 
 def _plain(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -46,11 +46,13 @@ class Denoising(nn.Module, ABC):
     """A network that denoises exposed radiance with the help of guides.
 
     Sizes of pictures are multiples of `stride`; a pixel of the output depends on nothing beyond `radius`.
-    Tiles that start on multiples of `stride` and overlap by `radius` join without a seam.
+    Tiles that start on multiples of `stride` and overlap by `radius` join without a seam. A `frugal`
+    network's `forward` takes so little memory on the CPU that tiles may be larger.
     """
 
     stride: ClassVar[int]
     radius: ClassVar[int]
+    frugal: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -1,51 +1,108 @@
 """`hybrid` on the CPU, in use: the same sums (tested), without most of the pictures in between.
 
 What the finest head says of each pixel is made a few rows at a time and used while it is in the cache; what
-else is done at full resolution goes through the loops of `_swift_loops` (docs/decisions/0014).
+else lies between the convolutions goes through the loops of `_swift_loops` (docs/decisions/0014, 0023).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from mcdenoise import affinity
-from mcdenoise.encoding import split_guides, tone_map, tone_unmap
-from mcdenoise.networks import _fused, _kernels, _loops, _swift_loops, hybrid
-from mcdenoise.networks._kernels import Level
-from mcdenoise.networks._trunk import BLEND, DISSENT, LEAST_ALBEDO, PER_LEVEL, TAPS, UPSAMPLING, Trunk
+from mcdenoise.networks import _fused, _swift_loops, hybrid
+from mcdenoise.networks._compiled import in_shares
+from mcdenoise.networks._trunk import (
+    BLEND,
+    DISSENT,
+    KERNEL_CARE,
+    PER_LEVEL,
+    TAPS,
+    UPSAMPLING,
+    UPSAMPLING_CARE,
+    Trunk,
+)
 
 # Rows, at half resolution, of which a head's output stays in the cache.
 BAND = 16
-# Pixels around the guides, as far as the brightest kin are sought.
-MARGIN = int(_fused.places().max())
-# Which outputs of the finest head are the kernels, and the mixtures; those of the guides come last.
-KERNELS = slice(PER_LEVEL, PER_LEVEL + 4 * TAPS)
-MIXTURE = slice(KERNELS.stop, KERNELS.stop + 4 * TAPS)
-OF_GUIDES = slice(-4 * TAPS, None)
+# Pixels around the guides, as far as the brightest kin are sought; and around other planes.
+MARGIN, EDGE = int(_fused.places().max()), 2
+# Pixels of a row that go through a loop at a time.
+LANES = 16
 
-# What a level says of how it is joined with the finer one: blend and dissent.
-JOINT = [*range(BLEND.start, BLEND.stop), *range(DISSENT.start, DISSENT.stop)]
+
+class _Said(NamedTuple):
+    """Outputs of a head, in the order in which loops want them; and for each which of them is the one of the
+    pixel to the right, where two take turns in a row."""
+
+    outputs: list[int]
+    turns: list[int]
+
+    def __add__(self, other: "_Said") -> "_Said":  # type: ignore[override]
+        return _Said(
+            self.outputs + other.outputs, self.turns + [len(self.turns) + turn for turn in other.turns]
+        )
+
+
+def _of_level(*parts: slice) -> _Said:
+    outputs = np.r_[parts].tolist()
+    return _Said(outputs, list(range(len(outputs))))
+
+
+def _of_children(outputs: np.ndarray) -> _Said:
+    """Four outputs a value (n 4 t): of two rows of two children; `t` taps each."""
+    turns = np.arange(outputs.size).reshape(-1, 2, 2, outputs.shape[2])[:, :, [1, 1]]
+    return _Said(outputs.ravel().tolist(), turns.ravel().tolist())
+
+
+# What a level's head says of its kernel, and of how the level is joined with the finer one.
+OF_KERNEL = _of_level(slice(0, TAPS), KERNEL_CARE)
+OF_JOINT = (
+    _of_children(np.r_[UPSAMPLING].reshape(1, 4, -1)) + _of_children(np.r_[BLEND].reshape(1, 4, 1))
+    + _of_level(UPSAMPLING_CARE) + _of_children(np.r_[DISSENT].reshape(1, 4, 1))
+)  # fmt: skip
+# What the finest head says of each pixel after that: kernel, mixture, trust and share, shift, correction,
+# care and factor, the guides' kernel.
+_PIXEL = np.arange(PER_LEVEL, PER_LEVEL + 4 * (3 * TAPS + 17)).reshape(-1, 4, 1)
+KERNEL, MIXTURE, TRUST_SHARE, SHIFT, CORRECTION, CARE, FACTOR, SIGHT = np.split(
+    _PIXEL, np.cumsum([TAPS, TAPS, 2, 3, 7, 4, 1])
+)
+OF_FEATURES = _of_children(np.concatenate([SIGHT, TRUST_SHARE, CORRECTION, FACTOR]))
+OF_MIXTURE = _of_children(MIXTURE)
+OF_FINEST = _of_children(np.concatenate([KERNEL, SHIFT, CARE])) + OF_JOINT
 
 # Rows and columns, in planes of a channel each; with a margin or without.
 Plane = Float[np.ndarray, "_ _"]
 Planes = Float[np.ndarray, "_ _ _"]
+# What a head says, in planes: float32, or bfloat16 as int16.
+Said = Shaped[np.ndarray, "o _ _"]
+
+
+class _Level(NamedTuple):
+    """Of a level of the pyramid: radiance times weight (3) and weight; the ten features, with a margin; the
+    noise's variance. Rows go on to a multiple of `LANES`; `width` is the picture's."""
+
+    weighted: Planes
+    features: Planes
+    variance: Plane
+    width: int
 
 
 def denoised(
     trunk: Trunk, color: Float[Tensor, "1 3 h w"], guides: Float[Tensor, "1 g h w"]
 ) -> Float[Tensor, "1 3 h w"]:
     """See `Denoising.forward`."""
-    planes = color.contiguous()[0]
+    planes = color.contiguous()[0].numpy()
     near = _fused.padded(guides[0, : affinity.CHANNELS], MARGIN)
-    found = _estimated(trunk, planes, guides.contiguous()[0], near)
-    _bound_by_kin(found.estimate, planes.numpy(), near, found.variance)
-    estimate = _mended(trunk, found)
-    _quench(estimate, found.variance)
-    return torch.from_numpy(estimate)[None]
+    level = _empty(*planes.shape[1:], margin=MARGIN)
+    found = _estimated(trunk, planes, guides.contiguous()[0].numpy(), near, level)
+    tone = _bounded(found, level, near)
+    del near, level
+    _mend(trunk, found, tone)
+    return torch.from_numpy(found.estimate)[None]
 
 
 class _Estimated(NamedTuple):
@@ -55,238 +112,253 @@ class _Estimated(NamedTuple):
     estimate: Planes
     divisor: Planes
     variance: Plane
-    near: Plane
+    nearby: Plane
     finest: Float[Tensor, "1 c h2 w2"]
 
 
-def _estimated(
-    trunk: Trunk, planes: Float[Tensor, "3 h w"], guides: Float[Tensor, "g h w"], near: Planes
-) -> _Estimated:
-    """What isn't needed any more is let go: the largest tiles decide how much memory a process takes."""
-    start, kin_nearby, told = _told(planes, guides, near)
-    decoded = trunk.decoded(told)
-    del told
-    finest = decoded[0]
-    raw, levels = _of_pixels(trunk, finest), [_of_level(trunk, finest)]
-    levels += [head(x)[:, :PER_LEVEL].float() for head, x in zip(trunk.heads[1:], decoded[1:], strict=True)]
-    own = np.ascontiguousarray(near[:, MARGIN - 2 : 2 - MARGIN, MARGIN - 2 : 2 - MARGIN])
-    seen = _prefiltered(trunk, finest, own)
-    divisor, radiance, features, variance, pooled = _prepared(raw, planes.numpy(), own[:3], seen, start)
-    tone = tone_map(torch.from_numpy(radiance)).numpy()
-    del own, radiance
-    strength, left = _compared(tone, seen, variance, raw, features)
+def _estimated(trunk: Trunk, color: Planes, guides: Planes, near: Planes, level: Plane) -> _Estimated:
+    """Each pixel's largest channel becomes `level`. What isn't needed any more is let go: the largest tiles
+    decide how much memory is taken."""
+    start, nearby, told = _told(color, guides, near, level)
+    decoded = _decoded(trunk, told)
+    seen, tone, features, divisor, variance, half = _prepared(trunk, decoded[0], color, near, start)
+    left = _compared(tone, seen, variance, features)
     del seen
-    small, coarse = _kernels.coarser(*pooled, levels, _kernels.mean_tone, hybrid.as_it_is)
-    above, kinship = _upsampled(small, levels[0], features, left, coarse)
-    joint = levels[0][0, JOINT].numpy()
-    del levels
-    here = _filtered(trunk, finest, tone, features, strength)
-    _swift_loops.joined(
-        len(left), above, here, kinship, left, joint, raw, variance,
-        _bound(_kernels.BLEND_RANGE), _bound(_kernels.DISSENT_RANGE), np.float32(hybrid.SHIFT),
-        np.float32(hybrid.SHIFTED), here,
-    )  # fmt: skip
-    estimate = tone_unmap(torch.from_numpy(here)).mul_(torch.from_numpy(divisor)).numpy()
-    return _Estimated(estimate, divisor, variance, kin_nearby, finest)
+    coarse = _coarser(trunk, decoded, half)
+    out = np.empty_like(color)
+
+    def finish(first: int, said: Said, bias: Plane) -> None:
+        rows = 2 * said.shape[1]
+        _swift_loops.finest_filtered(rows, said, bias, first, features, tone, left, out)
+        _swift_loops.finest_joined(rows, said, bias, first, coarse, features, left, variance, divisor, out)
+
+    _by_bands(trunk.heads[0], decoded[0], OF_FINEST, finish)
+    return _Estimated(out, divisor, variance, nearby, decoded[0])
 
 
-def _mended(trunk: Trunk, found: _Estimated) -> Planes:
-    """`hybrid.mended`, once the picture is bounded."""
-    divided = torch.from_numpy(found.estimate).div_(torch.from_numpy(found.divisor))
-    tone, out = _fused.padded(tone_map(divided), 2), np.empty_like(found.estimate)
-    for first, logits in _head(trunk, found.finest, MIXTURE):
-        _swift_loops.mended(
-            2 * logits.shape[1], tone, found.near, found.variance, logits.float().numpy(),
-            np.float32(hybrid.ALONE), first, out,
-        )  # fmt: skip
-    return tone_unmap(torch.from_numpy(out)).mul_(torch.from_numpy(found.divisor)).numpy()
-
-
-def _told(
-    color: Float[Tensor, "3 h w"], guides: Float[Tensor, "g h w"], near: Planes
-) -> tuple[Plane, Plane, Float[Tensor, "1 c h2 w2"]]:
-    """The variance of tones as statistics have it, how many of the nearest pixels are kin, and what the trunk
-    begins with."""
-    tone = tone_map(torch.from_numpy(_fused.padded(color, 2)))
-    found = _kin(tone.numpy(), near)
-    variance, around = np.empty(found.unlike.shape, np.float32), np.empty(found.unlike.shape, np.float32)
-    _swift_loops.noise(
-        len(variance), tone.numpy(), found.variance, found.number, found.unlike, variance, around
-    )
-    squares = torch.from_numpy(np.stack([variance, found.unlike, around]))
-    known = torch.log10_(squares.add_(affinity.CLEAN)).add_(2)
-    share = torch.from_numpy(found.number)[None] / affinity.AROUND
-    demodulated = tone_map(color / split_guides(guides[None])[0][0].clamp(min=LEAST_ALBEDO))
-    inner = np.ascontiguousarray(tone.numpy()[:, 2:-2, 2:-2])
-    parts = (inner, demodulated.numpy(), guides.numpy(), known.numpy(), share.numpy())
-    return variance, found.near, _unshuffled(parts)
-
-
-def _unshuffled(parts: Sequence[Planes]) -> Float[Tensor, "1 c h2 w2"]:
-    """`pixel_unshuffle` by 2, channels last, in the type that convolutions want."""
-    height, width = parts[0].shape[1] // 2, parts[0].shape[2] // 2
-    channels = 4 * sum(len(part) for part in parts)
+def _told(color: Planes, guides: Planes, near: Planes, level: Plane) -> tuple[Plane, Plane, list[Tensor]]:
+    """The variance of tones as statistics have it, how many pixels nearby are kin, and what the trunk begins
+    with."""
+    height, width = color.shape[1:]
+    tone = _empty(3, height, width, margin=EDGE)
+    _swift_loops.toned(height, color, tone, level, MARGIN)
+    _border(tone, width, EDGE)
+    _border(level, width, MARGIN)
+    number, nearby, found = (np.empty((height, width), np.float32) for _ in range(3))
+    noises = np.empty((3, height, width), np.float32)
+    start, unlike, around = noises
+    _swift_loops.statistics(height, tone, near, MARGIN, found, number, unlike, nearby)
+    _swift_loops.noise(height, tone, found, number, unlike, start, around)
     kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
-    out = torch.empty(1, channels, height, width, dtype=kind, memory_format=torch.channels_last)
-    rows = np.empty((BAND, width, channels), np.float32)
-    for first, into in _bands(out):
-        _swift_loops.unshuffled(len(into), tuple(parts), first, rows[: len(into)])
-        into.copy_(torch.from_numpy(rows[: len(into)]))
+    out = _like(torch.empty(0, dtype=kind), 4 * (10 + len(guides)), height // 2, width // 2)
+    _swift_loops.told(height // 2, color, tone, guides, noises, number, _array(out[0].permute(1, 2, 0)))
+    return start.copy(), nearby, [out]
+
+
+def _decoded(trunk: Trunk, told: list[Tensor]) -> list[Tensor]:
+    """`Trunk.decoded` of what is taken out of `told`."""
+    skips = [_convolved(trunk.encoders[0], told)]
+    for encoder in trunk.encoders[1:]:
+        skips.append(_convolved(encoder, [_shrunk(skips[-1])]))
+    decoded = [skips.pop()]
+    for decoder in trunk.decoders[::-1]:
+        decoded.insert(0, _convolved(decoder, [_stacked(decoded[0], skips.pop())]))
+    return decoded
+
+
+def _convolved(layers: torch.nn.Module, given: list[Tensor]) -> Tensor:
+    """What layers make of a picture that is taken out of `given`: it is let go after the first."""
+    for layer in layers.children():
+        given.append(layer(given.pop()))
+    return given.pop()
+
+
+def _shrunk(fine: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h2 w2"]:
+    out = _like(fine, fine.shape[1], fine.shape[2] // 2, fine.shape[3] // 2)
+    bits = _bits(fine)
+    _swift_loops.shrunk(out.shape[2], bits, np.iinfo(bits.dtype).max, _bits(out))
     return out
 
 
-def _bands(picture: Float[Tensor, "1 c h w"]) -> Iterator[tuple[int, Float[Tensor, "b w c"]]]:
-    rows = picture[0].permute(1, 2, 0)
-    return ((first, rows[first : first + BAND]) for first in range(0, len(rows), BAND))
-
-
-def _head(
-    trunk: Trunk, x: Float[Tensor, "1 c h w"], outputs: slice
-) -> Iterator[tuple[int, Float[Tensor, "o b w"]]]:
-    """Some outputs of the finest head, a band of rows at a time, as planes: loops want lines of pixels."""
-    finest = trunk.heads[0]
-    assert isinstance(finest, torch.nn.Conv2d)
-    assert finest.bias is not None
-    weight, bias = finest.weight[outputs, :, 0, 0].to(x.dtype), finest.bias[outputs, None].to(x.dtype)
-    for first, band in _bands(x):
-        yield first, torch.addmm(bias, weight, band.flatten(0, 1).t()).unflatten(1, band.shape[:2])
-
-
-def _of_level(trunk: Trunk, x: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 p h w"]:
-    """What the finest head says of its level."""
-    out = torch.empty(1, PER_LEVEL, *x.shape[2:])
-    for first, planes in _head(trunk, x, slice(PER_LEVEL)):
-        out[0, :, first : first + planes.shape[1]] = planes
+def _stacked(
+    coarse: Float[Tensor, "1 c h w"], fine: Float[Tensor, "1 c2 h2 w2"]
+) -> Float[Tensor, "1 c3 h2 w2"]:
+    out = _like(fine, coarse.shape[1] + fine.shape[1], *fine.shape[2:])
+    _swift_loops.stacked(out.shape[2], _bits(coarse), _bits(fine), _bits(out))
     return out
 
 
-def _of_pixels(trunk: Trunk, x: Float[Tensor, "1 c h w"]) -> Planes:
-    """What it says of each pixel but the kernels."""
-    others = slice(MIXTURE.stop, int(trunk.heads[0].out_channels) + OF_GUIDES.start)  # type: ignore[arg-type]
-    out = np.empty(((others.stop - others.start) // 4, 2 * x.shape[2], 2 * x.shape[3]), np.float32)
-    for first, planes in _head(trunk, x, others):
-        _swift_loops.shuffled(planes.shape[1], planes.float().numpy(), first, out)
-    return out
+def _like(picture: Tensor, *shape: int) -> Tensor:
+    return torch.empty(1, *shape, dtype=picture.dtype, memory_format=torch.channels_last)
 
 
-def _prefiltered(trunk: Trunk, x: Float[Tensor, "1 c h w"], guides: Planes) -> Planes:
-    """`_kernels.prefiltered`, with a margin of 2."""
-    out = guides.copy()
-    for first, logits in _head(trunk, x, OF_GUIDES):
-        rows = 2 * logits.shape[1]
-        _swift_loops.prefiltered(rows, guides, logits.float().numpy(), first, out[: _kernels.NEARNESS])
-    _border(out)
-    return out
-
-
-def _prepared(
-    raw: Planes, color: Planes, albedo: Planes, seen: Planes, start: Plane
-) -> tuple[Planes, Planes, Planes, Plane, tuple[Tensor, Tensor, Tensor]]:
-    """Divisor, radiance, features, variance, and what the coarser levels are made of."""
-    height, width = start.shape
-    divisor, radiance = (
-        np.empty((3, height, width), np.float32),
-        np.empty((3, height + 4, width + 4), np.float32),
-    )
-    features, variance = np.empty((10, height + 4, width + 4), np.float32), np.empty_like(start)
-    small = np.empty((12, height // 2, width // 2), np.float32)
-    limits = (_bound(_kernels.TRUST), _bound(_kernels.NOISE_RANGE))
-    _swift_loops.prepared(
-        height // 2, raw, color, albedo, seen, start, limits, np.float32(LEAST_ALBEDO),
-        np.float32(_kernels.MOST_NOISE), divisor, radiance, features, variance, small,
-    )  # fmt: skip
-    _border(radiance)
-    weighted, guided, noise = torch.from_numpy(small)[None].split([4, 7, 1], dim=1)
-    return divisor, radiance, features, variance, (weighted, guided, noise * _kernels.CALMER)
-
-
-def _compared(
-    tone: Planes, guides: Planes, variance: Plane, raw: Planes, features: Planes
-) -> tuple[Planes, Plane]:
-    """How much kinds of features count, and the noise left in their tones, which are added to them."""
-    strength, left = np.empty((4, *variance.shape), np.float32), np.empty_like(variance)
-    care, limit = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
-    _swift_loops.compared(
-        len(left), tone, guides, variance, raw, care, limit, _bound(_kernels.CARE_RANGE), features, strength,
-        left,
-    )  # fmt: skip
-    _border(features)
-    return strength, left
-
-
-def _filtered(
-    trunk: Trunk, x: Float[Tensor, "1 c h w"], tone: Planes, features: Planes, strength: Planes
-) -> Planes:
-    out = np.empty((3, *strength.shape[1:]), np.float32)
-    for first, logits in _head(trunk, x, KERNELS):
-        _swift_loops.filtered(
-            2 * logits.shape[1], tone, features, logits.float().numpy(), strength, first, out
-        )
-    return out
-
-
-def _upsampled(
-    picture: Float[Tensor, "1 3 h w"], level: Tensor, features: Planes, left: Plane, coarse: Level
-) -> tuple[Planes, Plane]:
-    """`_kernels.upsampled` to the finest level."""
-    strength = _kernels.upsampling_strength(level, torch.from_numpy(left)[None, None], coarse.noise)
-    above, kinship = np.empty((3, *left.shape), np.float32), np.empty_like(left)
-    logits = np.ascontiguousarray(level[0, UPSAMPLING].numpy())
-    around = [_fused.padded(part[0], 1) for part in (picture, coarse.features)]
-    _loops.upsampled(
-        level.shape[2], around[0], logits, features, 2, around[1], strength[0].numpy(), above, kinship
-    )
-    return above, kinship
-
-
-def _bound_by_kin(estimate: Planes, color: Planes, near: Planes, variance: Plane) -> None:
-    """`hybrid.bounded`, in place."""
-    level, brightest, quiet = (np.empty_like(variance) for _ in range(3))
-    _swift_loops.brightest(len(level), color, level)
-    rows = _fused.padded(torch.from_numpy(level)[None], MARGIN)[0]
-    _fused.find_brightest(rows, near, MARGIN, brightest)
-    _swift_loops.least(len(quiet), variance, hybrid.AROUND // 2, quiet)
-    _dim(estimate, tone_map(torch.from_numpy(brightest)) + torch.from_numpy(quiet).sqrt_())
-
-
-def _quench(estimate: Planes, variance: Plane) -> None:
-    """`hybrid.without_fireflies`, in place."""
-    level, brightest, least = (np.empty_like(variance) for _ in range(3))
-    _swift_loops.brightest(len(level), estimate, level)
-    _swift_loops.brightest_neighbour(len(level), level, brightest)
-    _swift_loops.least(len(least), variance, 1, least)
-    quiet = torch.from_numpy(least)
-    highlight = hybrid.HIGHLIGHT / (quiet + hybrid.TINY)
-    _dim(estimate, tone_map(torch.from_numpy(brightest)) + quiet.sqrt() + highlight)
-
-
-def _dim(estimate: Planes, limit: Float[Tensor, "h w"]) -> None:
-    _swift_loops.dimmed(len(limit), estimate, tone_unmap(limit).numpy())
-
-
-class _Kin(NamedTuple):
-    """See `affinity.Kin`."""
-
-    mean: Planes
-    near: Plane
-    variance: Plane
-    number: Plane
-    unlike: Plane
-
-
-def _kin(tone: Planes, near: Planes) -> _Kin:
-    """`affinity.kin` of tones with a margin of 2."""
-    size = tone.shape[1] - 4, tone.shape[2] - 4
-    found = _Kin(np.empty((3, *size), np.float32), *(np.empty(size, np.float32) for _ in range(4)))
-    _fused.find_kin(tone, near, MARGIN, found)
+def _bits(picture: Float[Tensor, "1 c h w"]) -> Shaped[np.ndarray, "h w c"]:
+    """A picture, channels last, as integers."""
+    kind = torch.int16 if picture.dtype == torch.bfloat16 else torch.int32
+    pixels = picture.contiguous(memory_format=torch.channels_last)[0].permute(1, 2, 0)
+    found: np.ndarray = pixels.view(kind).numpy()
     return found
 
 
-def _border(planes: Planes) -> None:
-    """Repeat the edges into a margin of 2."""
-    planes[:, :, :2], planes[:, :, -2:] = planes[:, :, 2:3], planes[:, :, -3:-2]
-    planes[:, :2], planes[:, -2:] = planes[:, 2:3], planes[:, -3:-2]
+def _array(said: Tensor) -> Shaped[np.ndarray, "..."]:
+    """What loops read and write: bfloat16 as int16."""
+    found: np.ndarray = (said.view(torch.int16) if said.dtype == torch.bfloat16 else said).numpy()
+    return found
 
 
-def _bound(value: float) -> tuple[np.float32, np.float32]:
-    return np.float32(value), np.float32(np.exp(value))
+def _empty(*shape: int, margin: int) -> Shaped[np.ndarray, "..."]:
+    """Planes with a margin whose rows go on to a multiple of `LANES`."""
+    *channels, height, width = shape
+    return np.empty((*channels, height + 2 * margin, -(-width // LANES) * LANES + 2 * margin), np.float32)
+
+
+def _by_bands(
+    head: torch.nn.Module,
+    x: Float[Tensor, "1 c h w"],
+    said: _Said,
+    use: Callable[[int, Said, Plane], None],
+    rows: int = BAND,
+) -> None:
+    """Some outputs of a head, as planes, since loops want lines of pixels: a band of rows at a time is used
+    while it is in the cache, by each thread its own. `use` gets the first row, products, and what is to be
+    added to them, for sixteen pixels each."""
+    assert isinstance(head, torch.nn.Conv2d)
+    assert head.bias is not None
+    weight, bias = head.weight[said.outputs, :, 0, 0].to(x.dtype), head.bias[said.outputs]
+    added = torch.stack([bias, bias[said.turns]], dim=1).repeat(1, LANES // 2).numpy()
+    pixels = x[0].permute(1, 2, 0)
+    width = pixels.shape[1]
+
+    @torch.inference_mode()
+    def some(share: tuple[int, int]) -> None:
+        room = torch.empty(len(bias) * min(rows, share[1] - share[0]) * width + LANES, dtype=x.dtype)
+        for first in range(*share, rows):
+            band = pixels[first : min(first + rows, share[1])].flatten(0, 1)
+            products = room[: len(bias) * len(band)].view(len(bias), len(band))
+            torch.mm(weight, band.t(), out=products)
+            use(first, _array(products.unflatten(1, (-1, width))), added)
+
+    in_shares(len(pixels), some)
+
+
+def _prepared(
+    trunk: Trunk, x: Float[Tensor, "1 c h w"], color: Planes, near: Planes, start: Plane
+) -> tuple[Planes, Planes, Planes, Planes, Plane, _Level]:
+    """Prefiltered guides, tones, features but for their tones, divisor, variance, and the level below."""
+    height, width = start.shape
+    seen, tone, features = (_empty(channels, height, width, margin=EDGE) for channels in (7, 3, 10))
+    divisor, variance = np.empty((3, height, width), np.float32), np.empty_like(start)
+    half = _level(height // 2, width // 2)
+
+    def prepare(first: int, said: Said, bias: Plane) -> None:
+        _swift_loops.prepared(
+            said.shape[1], said, bias, first, color, near, MARGIN, start, seen, tone, features, divisor,
+            variance, half[:3],
+        )  # fmt: skip
+
+    _by_bands(trunk.heads[0], x, OF_FEATURES, prepare)
+    for planes in (seen, tone):
+        _border(planes, width, EDGE)
+    return seen, tone, features, divisor, variance, half
+
+
+def _level(height: int, width: int) -> _Level:
+    weighted, variance = _empty(4, height, width, margin=0), _empty(height, width, margin=0)
+    return _Level(weighted, _empty(10, height, width, margin=EDGE), variance, width)
+
+
+def _compared(tone: Planes, seen: Planes, variance: Plane, features: Planes) -> Plane:
+    """The noise left in the features' tones, which are added to them."""
+    left = np.empty_like(variance)
+    _swift_loops.compared(len(left), tone, seen, variance, features, left)
+    _border(features, left.shape[1], EDGE)
+    return left
+
+
+def _coarser(trunk: Trunk, decoded: Sequence[Tensor], finest: _Level) -> tuple[Planes, Planes, Plane]:
+    """A level's picture, joined with those below it, its features and the variance of its noise."""
+    levels = [finest]
+    for _ in decoded[1:]:
+        levels.append(_below(levels[-1]))
+    said = list(zip(trunk.heads, decoded, strict=True))
+    coarse = _filtered(levels[-1], *said[-1])
+    for level, own, below in zip(levels[-2::-1], said[-2::-1], said[:0:-1], strict=True):
+        here = _filtered(level, *own)
+        _join(here, coarse, *below)
+        coarse = here
+    return coarse
+
+
+def _filtered(
+    level: _Level, head: torch.nn.Module, x: Float[Tensor, "1 c h w"]
+) -> tuple[Planes, Planes, Plane]:
+    """As `_coarser`, nothing joined."""
+    _border(level.features, level.width, EDGE)
+    picture = _empty(3, x.shape[2], level.width, margin=EDGE)
+
+    def use(first: int, said: Said, bias: Plane) -> None:
+        _swift_loops.filtered(said.shape[1], said, bias, first, level.features, level.variance, picture)
+
+    _by_bands(head, x, OF_KERNEL, use)
+    _border(picture, level.width, EDGE)
+    return picture, level.features, level.variance
+
+
+def _join(
+    here: tuple[Planes, Planes, Plane], coarse: tuple[Planes, Planes, Plane], head: torch.nn.Module,
+    x: Float[Tensor, "1 c h w"],
+) -> None:  # fmt: skip
+    """Join a level's picture with the coarser one, of which the head tells by `x`, in place."""
+    picture, features, variance = here
+
+    def use(first: int, said: Said, bias: Plane) -> None:
+        _swift_loops.joined(2 * said.shape[1], said, bias, first, coarse, features, variance, picture)
+
+    _by_bands(head, x, OF_JOINT, use)
+    _border(picture, 2 * x.shape[3], EDGE)
+
+
+def _below(fine: _Level) -> _Level:
+    level = _level(len(fine.variance) // 2, fine.width // 2)
+    _swift_loops.halved(len(level.variance), fine[:3], level[:3])
+    return level
+
+
+def _bounded(found: _Estimated, level: Plane, near: Planes) -> Planes:
+    """`hybrid.bounded`: tones, divided as before."""
+    height, width = found.variance.shape
+    quiet, tone = np.empty_like(found.variance), _empty(3, height, width, margin=EDGE)
+    _swift_loops.smallest(height, found.variance, hybrid.AROUND // 2, quiet)
+    _swift_loops.bounded(
+        height, level, near, _fused.places(), MARGIN, quiet, found.estimate, found.divisor, tone
+    )
+    _border(tone, width, EDGE)
+    return tone
+
+
+def _mend(trunk: Trunk, found: _Estimated, tone: Planes) -> None:
+    """`hybrid.mended` and `hybrid.without_fireflies`, into the estimate."""
+    height, width = found.variance.shape
+    quiet, largest = np.empty_like(found.variance), _empty(height, width, margin=1)
+
+    def mend(first: int, said: Said, bias: Plane) -> None:
+        _swift_loops.mended(
+            2 * said.shape[1], said, bias, first, tone, found.nearby, found.variance, found.divisor,
+            found.estimate, largest,
+        )  # fmt: skip
+
+    _by_bands(trunk.heads[0], found.finest, OF_MIXTURE, mend)
+    _border(largest, width, 1)
+    _swift_loops.smallest(height, found.variance, 1, quiet)
+    _swift_loops.quenched(height, largest, quiet, found.estimate)
+
+
+def _border(planes: Shaped[np.ndarray, "*c h w"], width: int, margin: int) -> None:
+    """Repeat the edges of a picture `width` pixels wide into its margin."""
+    end = margin + width
+    planes[..., :margin], planes[..., end : end + margin] = (
+        planes[..., margin, None],
+        planes[..., end - 1, None],
+    )
+    planes[..., :margin, :] = planes[..., margin, None, :]
+    planes[..., -margin:, :] = planes[..., -margin - 1, None, :]

@@ -50,6 +50,7 @@ class Network(KernelPredicting):
     """
 
     extra = TAPS + 5
+    frugal = True
 
     def __init__(self, widths: Sequence[int] = (48, 64, 96, 128)) -> None:
         super().__init__(widths)
