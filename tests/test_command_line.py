@@ -242,6 +242,47 @@ def test_every_verb_explains_itself_with_examples(verb: str, capsys: pytest.Capt
     assert f"mcdenoise {verb}" in capsys.readouterr().out.partition("examples:")[2] or verb == "denoise"
 
 
+def test_process_calls_what_is_to_be_called_at_its_end_and_keeps_its_exit_code() -> None:
+    code = (
+        "import atexit, sys, mcdenoise.__main__ as command\n"
+        "atexit.register(print, 'the end')\n"
+        "sys.argv = ['mcdenoise', 'nothing-of-this-name.exr']\n"
+        "command.process()\n"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (told.returncode, told.stdout) == (3, "the end\n")
+
+
+def test_what_of_torch_only_compiling_needs_is_there_when_something_compiles() -> None:
+    code = (
+        "import sys\n"
+        "from mcdenoise.commands import _imports\n"
+        "_imports.torch_to_run()\n"
+        "import torch\n"
+        "print('torch._meta_registrations' in sys.modules, hasattr(torch, '_meta_registrations'))\n"
+        "print(torch.compile(lambda x: x + 1, backend='aot_eager')(torch.zeros(2)).tolist())\n"
+        "print('torch._meta_registrations' in sys.modules, hasattr(torch, '_meta_registrations'))\n"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (told.stdout, told.stderr) == ("False False\n[1.0, 1.0]\nTrue True\n", "")
+
+
+def test_what_stands_in_for_a_part_of_torch_gives_way_once_it_is_used() -> None:
+    code = (
+        "import sys\n"
+        "from mcdenoise.commands import _imports\n"
+        "stand_in = sys.modules[_imports._UNUSED] = _imports._StandIn(_imports._UNUSED)\n"
+        "import torch\n"
+        "print(sys.modules[_imports._UNUSED] is stand_in)\n"
+        "print(stand_in.activate_meta.__module__, sys.modules[_imports._UNUSED] is stand_in)\n"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (told.stdout, told.stderr) == ("True\ntorch._meta_registrations False\n", "")
+
+
 def test_no_arguments_print_the_help_as_wrong_use() -> None:
     told = child()
 

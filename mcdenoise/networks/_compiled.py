@@ -15,7 +15,7 @@ import torch
 from numba import njit
 from numba.core import event
 from numba.core.caching import FunctionCache
-from numba.core.runtime import rtsys
+from numba.core.runtime.nrt import rtsys
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def of_pixels(function: Callable[..., Any]) -> Callable[..., Any]:
 def over_rows(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` goes over the rows of a share (its first, and the one after its last); the loop that comes
     back is called with how many rows there are, and gives each of torch's threads a share of them."""
-    run = njit(nogil=True, fastmath=True, error_model="numpy", cache=True)(_plain(function))
+    run: Any = njit(nogil=True, fastmath=True, error_model="numpy", cache=True)(_plain(function))
     run._cache = _Kept(run.py_func)
 
     @functools.wraps(run)
