@@ -44,8 +44,8 @@ def process() -> Never:
     take the better part of a second once torch is there. What asked to be called at the end is called."""
     code = main()
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.flush()
     os._exit(code)
 
 
