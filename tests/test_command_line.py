@@ -258,8 +258,8 @@ def test_what_of_torch_only_compiling_needs_is_there_when_something_compiles() -
     code = (
         "import sys\n"
         "from mcdenoise.commands import _imports\n"
-        "_imports.torch_to_run()\n"
-        "import torch\n"
+        "with _imports.lean():\n"
+        "    import torch\n"
         "print('torch._meta_registrations' in sys.modules, hasattr(torch, '_meta_registrations'))\n"
         "print(torch.compile(lambda x: x + 1, backend='aot_eager')(torch.zeros(2)).tolist())\n"
         "print('torch._meta_registrations' in sys.modules, hasattr(torch, '_meta_registrations'))\n"

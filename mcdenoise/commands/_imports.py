@@ -13,20 +13,20 @@ _UNUSED = "torch._meta_registrations"
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """The collector of garbage rests, and won't look at what is there by then: modules stay."""
+def lean() -> Iterator[None]:
+    """For a process that only denoises: torch is there without `_UNUSED`, which comes with torch's compiler
+    if something asks for that, and what is imported within isn't looked through by the collector."""
     gc.disable()
     try:
+        if "torch" not in sys.modules:
+            _import_torch()
         yield
     finally:
         gc.freeze()
         gc.enable()
 
 
-def torch_to_run() -> None:
-    """Import torch but for `_UNUSED`, which comes along with torch's compiler if something asks for that."""
-    if "torch" in sys.modules:
-        return
+def _import_torch() -> None:
     stand_in = sys.modules[_UNUSED] = _StandIn(_UNUSED)
     try:
         import torch

@@ -242,8 +242,7 @@ def _denoise_all(jobs: Sequence[Job], report: Report, arguments: argparse.Namesp
         return
 
     def start() -> "Callable[[Job, _stages.Read | None], _stages.Worked | None]":
-        with _imports.uncollected():
-            _imports.torch_to_run()
+        with _imports.lean():
             denoiser = _stages.load(arguments)
         adapter = _adapt.adapter(denoiser, arguments)
 
