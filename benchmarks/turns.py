@@ -88,7 +88,8 @@ def take_turns(clock: str, contenders: Mapping[str, Work], rounds: int) -> list[
 
 
 def process(command: Sequence[object], *, given: bytes = b"", cwd: Path | None = None) -> Used:
-    """Run a command to its end, `given` on stdin, which stays open.
+    """Run a command to its end, `given` on stdin, which stays open. A Python keeps its bytecode, as one that
+    pip installed does.
 
     Raises:
         PeerError: it failed; the message ends with what it said last.
@@ -96,10 +97,16 @@ def process(command: Sequence[object], *, given: bytes = b"", cwd: Path | None =
     with tempfile.TemporaryDirectory() as folder:
         noted, said = Path(folder) / "noted", Path(folder) / "said"
         launch = [sys.executable, "-I", "-S", LAUNCH, noted, *command]
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         with (
             said.open("wb") as out,
             subprocess.Popen(  # noqa: S603 - ours, and OIDN's
-                [str(word) for word in launch], stdin=subprocess.PIPE, stdout=out, stderr=out, cwd=cwd
+                [str(word) for word in launch],
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=out,
+                cwd=cwd,
+                env=environment,
             ) as child,
         ):
             assert child.stdin

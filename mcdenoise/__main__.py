@@ -1,6 +1,7 @@
 """The command line: finds the verb, runs it, and turns an error into one line and an exit code."""
 
 import argparse
+import atexit
 import contextlib
 import logging
 import os
@@ -36,6 +37,16 @@ class Parser(argparse.ArgumentParser):
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM, by which farms stop a task; nothing half written is left, as with Ctrl-C."""
+
+
+def process() -> Never:
+    """Run this process's command line, and end it: to take down all modules one by one, as Python does, would
+    take the better part of a second once torch is there. What asked to be called at the end is called."""
+    code = main()
+    atexit._run_exitfuncs()
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.flush()
+    os._exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -146,4 +157,4 @@ def _verb_lines() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process()

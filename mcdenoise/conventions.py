@@ -20,7 +20,7 @@ FAR = 1e10
 # What share of pixels makes a rule of it, and what share an exception.
 MOST, FEW = 0.98, 0.02
 # A convention is recognised in so many pixels, in rows evenly spread.
-SEEN = 2**22
+SEEN = 2**18
 # A background stored as one large number: at least so many times what is hit, in so many pixels.
 BEYOND, BACKGROUND = 8.0, 0.001
 # A plane's 1/z runs straight over the picture where z is bent, so many times as much.
@@ -69,7 +69,8 @@ def _numbers(plane: Plane) -> Plane:
 def _converted(plane: Plane, steps: list[_Step]) -> tuple[Plane, int]:
     """The plane after all steps, or itself if nothing is to be done; and how many pixels were no numbers."""
     rows = strips(*plane.shape[:2])
-    broken = sum(int((~np.isfinite(plane[some])).any(axis=2).sum()) for some in rows)
+    whole = np.isfinite(plane.min(initial=0)) and np.isfinite(plane.max(initial=0))
+    broken = 0 if whole else sum(int((~np.isfinite(plane[some])).any(axis=2).sum()) for some in rows)
     if not (steps or broken):
         return plane, 0
     found = np.empty_like(plane)
@@ -83,6 +84,8 @@ def _converted(plane: Plane, steps: list[_Step]) -> tuple[Plane, int]:
 
 def faults(color: Plane) -> dict[str, int]:
     """What in a color can't be light, and in how many pixels."""
+    if color.min(initial=0) >= 0 and color.max(initial=0) <= NO_RADIANCE:  # never so with a NaN
+        return {}
     found = {"NaN or Inf": 0, f"more than {NO_RADIANCE:.0e}": 0, "less than 0": 0}
     for rows in strips(*color.shape[:2]):
         part, number = color[rows], np.isfinite(color[rows])

@@ -242,6 +242,18 @@ def test_every_verb_explains_itself_with_examples(verb: str, capsys: pytest.Capt
     assert f"mcdenoise {verb}" in capsys.readouterr().out.partition("examples:")[2] or verb == "denoise"
 
 
+def test_process_calls_what_is_to_be_called_at_its_end_and_keeps_its_exit_code() -> None:
+    code = (
+        "import atexit, sys, mcdenoise.__main__ as command\n"
+        "atexit.register(print, 'the end')\n"
+        "sys.argv = ['mcdenoise', 'nothing-of-this-name.exr']\n"
+        "command.process()\n"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (told.returncode, told.stdout) == (3, "the end\n")
+
+
 def test_no_arguments_print_the_help_as_wrong_use() -> None:
     told = child()
 

@@ -5,8 +5,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tqdm import tqdm
-
 from mcdenoise.errors import McdenoiseError, telling
 
 log = logging.getLogger(__name__)
@@ -35,12 +33,14 @@ def report(error: McdenoiseError) -> None:
 @contextmanager
 def bar(label: str, *, quiet: bool, unit: str = "tile") -> Iterator[Callable[[int, int], None]]:
     """A bar that is told (done, total); shown on a terminal only, gone when it is over."""
-    from tqdm.contrib.logging import logging_redirect_tqdm  # brings asyncio, which --help can do without
+    if quiet or not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
 
-    hidden = quiet or not sys.stderr.isatty()
-    if not hidden:  # who waits is told what for
-        logging.getLogger(COMPILING).setLevel(logging.INFO)
-    with logging_redirect_tqdm(), tqdm(desc=label, unit=unit, leave=False, disable=hidden) as shown:
+    logging.getLogger(COMPILING).setLevel(logging.INFO)  # who waits is told what for
+    with logging_redirect_tqdm(), tqdm(desc=label, unit=unit, leave=False) as shown:
 
         def advance(done: int, total: int) -> None:
             shown.total = total

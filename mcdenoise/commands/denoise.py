@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from mcdenoise.commands import _adapt, _elsewhere, _jobs, _pipeline, _progress, _stages, _terminal
+from mcdenoise.commands import _adapt, _elsewhere, _imports, _jobs, _pipeline, _progress, _stages, _terminal
 from mcdenoise.commands._jobs import Job
 from mcdenoise.commands._report import Outcome, Report
 from mcdenoise.errors import McdenoiseError, UsageError, printable
@@ -242,7 +242,8 @@ def _denoise_all(jobs: Sequence[Job], report: Report, arguments: argparse.Namesp
         return
 
     def start() -> "Callable[[Job, _stages.Read | None], _stages.Worked | None]":
-        denoiser = _stages.load(arguments)
+        with _imports.uncollected():
+            denoiser = _stages.load(arguments)
         adapter = _adapt.adapter(denoiser, arguments)
 
         def denoise(job: Job, read: "_stages.Read | None") -> "_stages.Worked | None":

@@ -3,8 +3,6 @@
 import argparse
 from pathlib import Path
 
-from tqdm import tqdm
-
 from mcdenoise.commands._terminal import complain, say
 from mcdenoise.errors import UsageError
 
@@ -32,6 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("pack: give one folder of pairs, or two folders with a render of each view")
     if (arguments.output is None) != arguments.check:
         raise UsageError("pack: give -o SHARDS/ to pack, or --check to check only")
+
+    from tqdm import tqdm
 
     from mcdenoise import packing
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from queue import Queue
 from typing import TYPE_CHECKING, Any
 
+from mcdenoise.commands import _imports
 from mcdenoise.commands._terminal import say
 from mcdenoise.errors import FrameError, McdenoiseError
 
@@ -41,9 +42,10 @@ def run(arguments: argparse.Namespace) -> int:
     requests: Queue[str] = Queue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     try:
-        from mcdenoise.engine import Denoiser
+        with _imports.uncollected():
+            from mcdenoise.engine import Denoiser
 
-        denoiser = Denoiser(arguments.model, device=arguments.device)
+            denoiser = Denoiser(arguments.model, device=arguments.device)
     except McdenoiseError as error:
         _tell("error", error=str(error))
         return error.exit_code

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Never
 
-from tqdm import tqdm
-
 from mcdenoise import config
 from mcdenoise.commands._terminal import complain, say
 from mcdenoise.errors import UsageError
 from mcdenoise.settings import FINE_TUNING, TrainSettings
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from mcdenoise.journal import Report
     from mcdenoise.views import View
 
@@ -52,6 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not out.absolute().parent.is_dir():
         raise UsageError(f"{out.parent}: no such folder; make it first")
 
+    from tqdm import tqdm
+
     from mcdenoise import losses, ranks, trainer
 
     if settings.init:
@@ -88,6 +90,8 @@ def _fine_tuning(init: str) -> dict[str, object]:
 
 
 def _load(folders: "list[Path]", *, are_single: bool, quiet: bool) -> "tuple[list[View], list[str]]":
+    from tqdm import tqdm
+
     from mcdenoise import dataset
 
     with tqdm(unit="pair", desc="reading pairs", leave=False, disable=quiet or None) as bar:

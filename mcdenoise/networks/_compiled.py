@@ -15,6 +15,8 @@ from typing import Any, cast
 import torch
 from numba import njit
 from numba.core import event
+from numba.core.caching import FunctionCache
+from numba.core.runtime.nrt import rtsys
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,20 @@ class _Teller(event.Listener):
 event.register("numba:compile", _Teller())
 
 
+class _Kept(FunctionCache):
+    """numba's cache of what it compiled. Its own first imports all that compiling needs, scipy too, whatever
+    is in the cache; where something is missing, the compiler does that by itself (docs/decisions/0024)."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """What was compiled for these types, or None."""
+        try:
+            rtsys.initialize(target_context)  # memory for arrays, which is all that our loops call
+            with self._guard_against_spurious_io_errors():
+                return self._load_overload(sig, target_context)
+        except AttributeError:  # another numba has other names
+            return super().load_overload(sig, target_context)
+
+
 def of_lines(function: Callable[..., Any]) -> Callable[..., Any]:
     """For use in loops: a part of them."""
     return cast("Callable[..., Any]", njit(inline="always")(_plain(function)))
@@ -51,7 +67,8 @@ def of_pixels(function: Callable[..., Any]) -> Callable[..., Any]:
 def over_rows(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` goes over the rows of a share (its first, and the one after its last); the loop that comes
     back is called with how many rows there are, and gives each of torch's threads a share of them."""
-    run = njit(nogil=True, fastmath=True, error_model="numpy", cache=True)(_plain(function))
+    run: Any = njit(nogil=True, fastmath=True, error_model="numpy", cache=True)(_plain(function))
+    run._cache = _Kept(run.py_func)
 
     @functools.wraps(run)
     def loop(rows: int, *given: Any) -> None:
