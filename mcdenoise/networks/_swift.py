@@ -1,7 +1,8 @@
 """`hybrid` on the CPU, in use: the same sums (tested), without most of the pictures in between.
 
 What the finest head says of each pixel is made a few rows at a time and used while it is in the cache; what
-else lies between the convolutions goes through the loops of `_swift_loops` (docs/decisions/0014, 0023).
+else lies between the convolutions goes through the loops of `_swift_loops` and `_swift_filters`
+(docs/decisions/0014, 0023).
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from mcdenoise import affinity
-from mcdenoise.networks import _fused, _swift_loops, hybrid
+from mcdenoise.networks import _fused, _swift_filters, _swift_loops, hybrid
 from mcdenoise.networks._compiled import in_shares
 from mcdenoise.networks._trunk import (
     BLEND,
@@ -117,8 +118,8 @@ def _estimated(
 
     def finish(first: int, said: Said, bias: Plane) -> None:
         rows = 2 * said.shape[1]
-        _swift_loops.finest_filtered(rows, said, bias, first, features, tone, left, out)
-        _swift_loops.finest_joined(rows, said, bias, first, coarse, features, left, variance, divisor, out)
+        _swift_filters.finest_filtered(rows, said, bias, first, features, tone, left, out)
+        _swift_filters.finest_joined(rows, said, bias, first, coarse, features, left, variance, divisor, out)
 
     _by_bands(trunk.heads[0], decoded[0], OF_FINEST, finish)
     return out, variance
@@ -287,7 +288,7 @@ def _filtered(
     picture = _empty(3, x.shape[2], level.width, margin=EDGE)
 
     def use(first: int, said: Said, bias: Plane) -> None:
-        _swift_loops.filtered(said.shape[1], said, bias, first, level.features, level.variance, picture)
+        _swift_filters.filtered(said.shape[1], said, bias, first, level.features, level.variance, picture)
 
     _by_bands(head, x, OF_KERNEL, use)
     _border(picture, level.width, EDGE)
@@ -302,7 +303,7 @@ def _join(
     picture, features, variance = here
 
     def use(first: int, said: Said, bias: Plane) -> None:
-        _swift_loops.joined(2 * said.shape[1], said, bias, first, coarse, features, variance, picture)
+        _swift_filters.joined(2 * said.shape[1], said, bias, first, coarse, features, variance, picture)
 
     _by_bands(head, x, OF_JOINT, use)
     _border(picture, 2 * x.shape[3], EDGE)
@@ -318,11 +319,11 @@ def _bound_by_kin(estimate: Planes, level: Plane, near: Planes, variance: Plane)
     """`hybrid.bounded` and `hybrid.without_fireflies`, in place."""
     height, width = variance.shape
     quiet, largest = np.empty_like(variance), _empty(height, width, margin=1)
-    _swift_loops.smallest(height, variance, hybrid.AROUND // 2, quiet)
-    _swift_loops.bounded(height, level, near, _fused.places(), MARGIN, quiet, estimate, largest)
+    _swift_filters.smallest(height, variance, hybrid.AROUND // 2, quiet)
+    _swift_filters.bounded(height, level, near, _fused.places(), MARGIN, quiet, estimate, largest)
     _border(largest, width, 1)
-    _swift_loops.smallest(height, variance, 1, quiet)
-    _swift_loops.quenched(height, largest, quiet, estimate)
+    _swift_filters.smallest(height, variance, 1, quiet)
+    _swift_filters.quenched(height, largest, quiet, estimate)
 
 
 def _border(planes: Shaped[np.ndarray, "*c h w"], width: int, margin: int) -> None:
