@@ -72,9 +72,9 @@ def floor(network: KernelPredicting, size: tuple[int, int]) -> Floor:
 
 def shares(work: Callable[[], object], rows: int) -> str:
     """A table of what the calling thread does in `work`, the longest first."""
-    from mcdenoise.networks import _loops, _swift_loops
+    from mcdenoise.networks import _loops, _swift_filters, _swift_loops
 
-    for module in (_loops, _swift_loops):
+    for module in (_loops, _swift_loops, _swift_filters):
         _record(module)
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         work()

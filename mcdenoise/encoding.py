@@ -157,10 +157,10 @@ def middle_depth(depth: Plane) -> float:
 
 
 def _nearness(depth: Plane, middle: float | None) -> Plane:
-    middle = middle_depth(depth) if middle is None else middle
+    half = torch.tensor(middle_depth(depth) if middle is None else middle)  # torch rounds twice by a float
     distance = torch.from_numpy(np.ascontiguousarray(depth, np.float32))
     hit = (distance > 0) & (distance < FAR)
-    found: Plane = torch.where(hit, middle / (middle + distance), 0.0).numpy()
+    found: Plane = torch.where(hit, half / (half + distance), 0.0).numpy()
     return found
 
 

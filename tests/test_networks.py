@@ -16,7 +16,7 @@ from torch import Tensor
 from mcdenoise import affinity, checkpoint, engine, networks, plugins
 from mcdenoise.encoding import GUIDE_CHANNELS, RADIANCE_LIMIT
 from mcdenoise.frame import Frame
-from mcdenoise.networks import _blocks, _fused, _kernels, _swift_loops, hybrid
+from mcdenoise.networks import _blocks, _fused, _kernels, _swift_filters, hybrid
 from mcdenoise.networks._contract import Denoising
 from mcdenoise.networks._trunk import PER_LEVEL, UPSAMPLING, UPSAMPLING_CARE
 
@@ -385,7 +385,7 @@ def test_each_row_is_some_threads_share(rows: int) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        _swift_loops.smallest(rows, plane, 0, found)
+        _swift_filters.smallest(rows, plane, 0, found)
     finally:
         torch.set_num_threads(before)
     np.testing.assert_array_equal(found, plane)
@@ -395,10 +395,10 @@ def test_compiling_is_told_once_and_not_where_the_cache_has_it(tmp_path: Path) -
     code = (
         "import logging, numpy as np\n"
         "logging.basicConfig(level=logging.INFO, format='%(message)s')\n"
-        "from mcdenoise.networks import _swift_loops\n"
+        "from mcdenoise.networks import _swift_filters\n"
         "plane = np.ones((2, 16), np.float32)\n"
-        "_swift_loops.smallest(2, plane, 1, np.ones((2, 16), np.float32))\n"
-        "_swift_loops.quenched(2, np.ones((4, 18), np.float32), plane, np.ones((3, 2, 16), np.float32))\n"
+        "_swift_filters.smallest(2, plane, 1, np.ones((2, 16), np.float32))\n"
+        "_swift_filters.quenched(2, np.ones((4, 18), np.float32), plane, np.ones((3, 2, 16), np.float32))\n"
     )
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     told = [

@@ -78,7 +78,7 @@ class _Upsampled(torch.autograd.Function):
         kinship = torch.empty(n, 1, 2 * height, 2 * width)
         for number in range(n):
             _loops.upsampled(height, padded(coarse[number], 1), _array(logits[number]), _array(fine[number]),
-                             0, padded(features[number], 1), _array(strength[number]),
+                             padded(features[number], 1), _array(strength[number]),
                              out[number].numpy(), kinship[number, 0].numpy())  # fmt: skip
         return out, kinship
 
@@ -103,35 +103,25 @@ def brightest_kin(
 ) -> Float[Tensor, "n 1 h w"]:
     """`affinity.brightest_kin`."""
     reach, out = int(places().max()), torch.empty(level.shape)
+    care, limit = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
     for number in range(len(level)):
-        features = padded(guides[number, : affinity.CHANNELS], reach)
-        rows = padded(level[number], reach)[0]
-        find_brightest(rows, features, reach, out[number, 0].numpy())
+        near = padded(guides[number, : affinity.CHANNELS], reach)
+        rows, brightest = padded(level[number], reach)[0], out[number, 0].numpy()
+        _loops.brightest(len(brightest), rows, near, places(), reach, care, limit, brightest)
     return out
 
 
 def kin(tone: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> affinity.Kin:
     """`affinity.kin`."""
     n, _, height, width = tone.shape
+    care, limit = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
     found = affinity.Kin(*(torch.empty(n, channels, height, width) for channels in (3, 1, 1, 1, 1)))
     for number in range(n):
         near = padded(guides[number, : affinity.CHANNELS], 2)
         mean, *others = (part[number].numpy() for part in found)
-        find_kin(padded(tone[number], 2), near, 2, (mean, *(other[0] for other in others)))
+        planes = (mean, *(other[0] for other in others))
+        _loops.kin(height, padded(tone[number], 2), near, care, limit, *planes)
     return found
-
-
-def find_kin(tone: np.ndarray, near: np.ndarray, margin: int, found: Sequence[np.ndarray]) -> None:
-    """`affinity.kin` of one picture (c h w) into the planes of `affinity.Kin`: tones have a margin of 2,
-    guides of `margin`."""
-    care, limit = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
-    _loops.kin(len(found[1]), tone, near, margin, care, limit, *found)
-
-
-def find_brightest(level: np.ndarray, near: np.ndarray, margin: int, brightest: np.ndarray) -> None:
-    """`affinity.brightest_kin` of one picture, both with a margin, into a plane."""
-    care, limit = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
-    _loops.brightest(len(brightest), level, near, places(), margin, care, limit, brightest)
 
 
 def places() -> np.ndarray:

@@ -117,10 +117,9 @@ def filtered(share: Any, image: Any, features: Any, logits: Any, strength: Any, 
 
 @over_rows
 def upsampled(
-    share: Any, coarse: Any, logits: Any, fine: Any, margin: Any, features: Any, strength: Any, out: Any,
-    kinship: Any,
+    share: Any, coarse: Any, logits: Any, fine: Any, features: Any, strength: Any, out: Any, kinship: Any
 ) -> None:  # fmt: skip
-    """`_fused.upsampled`, of one item; `fine` has a margin."""
+    """`_fused.upsampled`, of one item."""
     channels, width = coarse.shape[0], logits.shape[2]
     child = np.empty((fine.shape[0], width), np.float32)
     rows, line = np.empty((9, width), np.float32), np.empty(width, np.float32)
@@ -131,7 +130,7 @@ def upsampled(
             for f in range(fine.shape[0]):
                 into = child[f]
                 for x in range(width):
-                    into[x] = fine[f, down + margin, 2 * x + right + margin]
+                    into[x] = fine[f, down, 2 * x + right]
             _compare(rows, features, child, strength, y, 3)
             line[:] = 0
             for tap in range(9):
@@ -291,10 +290,10 @@ def brightest(
 
 @over_rows
 def kin(
-    share: Any, tone: Any, features: Any, margin: Any, care: Any, limit: Any, mean: Any, near: Any,
-    variance: Any, count: Any, unlike: Any,
+    share: Any, tone: Any, features: Any, care: Any, limit: Any, mean: Any, near: Any, variance: Any,
+    count: Any, unlike: Any,
 ) -> None:  # fmt: skip
-    """`affinity.kin`, of one item; the tone's margin is 2, the features' is `margin`."""
+    """`affinity.kin`, of one item; the margins are 2."""
     _, width = variance.shape
     strength, strange = np.empty((3, width), np.float32), np.empty(width, np.float32)
     for kind in range(3):
@@ -311,8 +310,7 @@ def kin(
             is_near = 0 < tap // 5 < 4 and 0 < left < 4
             strange[:] = 0
             for f in range(features.shape[0]):
-                own = features[f, y + margin, margin : margin + width]
-                other = features[f, row + margin - 2, left + margin - 2 : left + margin - 2 + width]
+                own, other = features[f, y + 2, 2 : 2 + width], features[f, row, left : left + width]
                 _add_square(strange, other, own, strength[KINDS[f]], width)
             for x in range(width):
                 strange[x] = np.float32(1) if strange[x] < limit else np.float32(0)

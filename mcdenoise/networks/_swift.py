@@ -1,7 +1,8 @@
 """`hybrid` on the CPU, in use: the same sums (tested), without most of the pictures in between.
 
 What the finest head says of each pixel is made a few rows at a time and used while it is in the cache; what
-else lies between the convolutions goes through the loops of `_swift_loops` (docs/decisions/0014, 0023).
+else lies between the convolutions goes through the loops of `_swift_loops` and `_swift_filters`
+(docs/decisions/0014, 0023).
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from mcdenoise import affinity
-from mcdenoise.networks import _fused, _swift_loops, hybrid
+from mcdenoise.networks import _fused, _swift_filters, _swift_loops, hybrid
 from mcdenoise.networks._compiled import in_shares
 from mcdenoise.networks._trunk import (
     BLEND,
@@ -129,8 +130,8 @@ def _estimated(trunk: Trunk, color: Planes, guides: Planes, near: Planes, level:
 
     def finish(first: int, said: Said, bias: Plane) -> None:
         rows = 2 * said.shape[1]
-        _swift_loops.finest_filtered(rows, said, bias, first, features, tone, left, out)
-        _swift_loops.finest_joined(rows, said, bias, first, coarse, features, left, variance, divisor, out)
+        _swift_filters.finest_filtered(rows, said, bias, first, features, tone, left, out)
+        _swift_filters.finest_joined(rows, said, bias, first, coarse, features, left, variance, divisor, out)
 
     _by_bands(trunk.heads[0], decoded[0], OF_FINEST, finish)
     return _Estimated(out, divisor, variance, nearby, decoded[0])
@@ -297,7 +298,7 @@ def _filtered(
     picture = _empty(3, x.shape[2], level.width, margin=EDGE)
 
     def use(first: int, said: Said, bias: Plane) -> None:
-        _swift_loops.filtered(said.shape[1], said, bias, first, level.features, level.variance, picture)
+        _swift_filters.filtered(said.shape[1], said, bias, first, level.features, level.variance, picture)
 
     _by_bands(head, x, OF_KERNEL, use)
     _border(picture, level.width, EDGE)
@@ -312,7 +313,7 @@ def _join(
     picture, features, variance = here
 
     def use(first: int, said: Said, bias: Plane) -> None:
-        _swift_loops.joined(2 * said.shape[1], said, bias, first, coarse, features, variance, picture)
+        _swift_filters.joined(2 * said.shape[1], said, bias, first, coarse, features, variance, picture)
 
     _by_bands(head, x, OF_JOINT, use)
     _border(picture, 2 * x.shape[3], EDGE)
@@ -328,8 +329,8 @@ def _bounded(found: _Estimated, level: Plane, near: Planes) -> Planes:
     """`hybrid.bounded`: tones, divided as before."""
     height, width = found.variance.shape
     quiet, tone = np.empty_like(found.variance), _empty(3, height, width, margin=EDGE)
-    _swift_loops.smallest(height, found.variance, hybrid.AROUND // 2, quiet)
-    _swift_loops.bounded(
+    _swift_filters.smallest(height, found.variance, hybrid.AROUND // 2, quiet)
+    _swift_filters.bounded(
         height, level, near, _fused.places(), MARGIN, quiet, found.estimate, found.divisor, tone
     )
     _border(tone, width, EDGE)
@@ -342,15 +343,15 @@ def _mend(trunk: Trunk, found: _Estimated, tone: Planes) -> None:
     quiet, largest = np.empty_like(found.variance), _empty(height, width, margin=1)
 
     def mend(first: int, said: Said, bias: Plane) -> None:
-        _swift_loops.mended(
+        _swift_filters.mended(
             2 * said.shape[1], said, bias, first, tone, found.nearby, found.variance, found.divisor,
             found.estimate, largest,
         )  # fmt: skip
 
     _by_bands(trunk.heads[0], found.finest, OF_MIXTURE, mend)
     _border(largest, width, 1)
-    _swift_loops.smallest(height, found.variance, 1, quiet)
-    _swift_loops.quenched(height, largest, quiet, found.estimate)
+    _swift_filters.smallest(height, found.variance, 1, quiet)
+    _swift_filters.quenched(height, largest, quiet, found.estimate)
 
 
 def _border(planes: Shaped[np.ndarray, "*c h w"], width: int, margin: int) -> None:

@@ -271,7 +271,7 @@ def add_pairs(_: Any, array: Any, index: Any, value: Any) -> Any:
 
 
 ONE, TWO, HALF = np.float32(1), np.float32(2), np.float32(0.5)
-LOG2_E, LN_2 = np.float32(np.log2(np.e)), np.float32(np.log(2))
+LOG2_E, LN_2 = np.float32(1 / np.log(2)), np.float32(np.log(2))
 # e to it is a normal number, as e to minus it.
 FARTHEST = np.float32(80)
 

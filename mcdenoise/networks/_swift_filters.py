@@ -1,0 +1,342 @@
+"""The loops of `_swift` that filter, join and bound; rows and margins as in `_swift_loops`."""
+
+from typing import Any
+
+import numpy as np
+
+from mcdenoise import affinity
+from mcdenoise.networks import _kernels, hybrid
+from mcdenoise.networks._compiled import of_pixels, over_rows
+from mcdenoise.networks._swift_pixels import (
+    CARE,
+    CLEAN,
+    FAR_BELOW,
+    KIN,
+    ZERO,
+    in_turn,
+    once,
+    per_pixel,
+    seven,
+    square,
+    strangeness,
+    strangeness_of_guides,
+    ten,
+    ten_doubled,
+    to_radiance,
+    to_tone,
+    twice,
+    within,
+)
+from mcdenoise.networks._vectors import (
+    ONE,
+    doubled,
+    exp,
+    if_less,
+    least,
+    load,
+    most,
+    pairs,
+    root,
+    sixteen,
+    store,
+    tanh,
+)
+
+COARSE_CARE = tuple(np.float32(care) for care in np.multiply(affinity.CARE, _kernels.COARSE_CARE))
+CARE_RANGE = np.float32(_kernels.CARE_RANGE)
+DISSENT_RANGE, BLEND_RANGE = np.float32(_kernels.DISSENT_RANGE), np.float32(_kernels.BLEND_RANGE)
+SHIFT, SHIFTED = np.float32(hybrid.SHIFT), np.float32(hybrid.SHIFTED)
+ALONE, HALF = np.float32(hybrid.ALONE), np.float32(0.5)
+HIGHLIGHT, TINY = np.float32(hybrid.HIGHLIGHT), np.float32(hybrid.TINY)
+# What the loops of the finest level are told of a pixel: its kernel, shift and care; and of the level below,
+# from a plane of its own on.
+OF_SHIFT, OF_CARE, OF_LEVEL = 25, 28, 128
+
+
+@of_pixels
+def _weighted_mean(weights: Any, best: Any, size: Any, image: Any, y: Any, x: Any) -> Any:
+    """The mean of a picture under the softmax of what lies in `weights`."""
+    total = red = green = blue = sixteen(ZERO)
+    for tap in range(size * size):
+        weight, row, column = exp(load(weights, (tap, 0)) - best), y + tap // size, x + tap % size
+        total = total + weight
+        red = red + weight * load(image, (0, row, column))
+        green = green + weight * load(image, (1, row, column))
+        blue = blue + weight * load(image, (2, row, column))
+    one = ONE / total
+    return red * one, green * one, blue * one
+
+
+@of_pixels
+def _strength(a: Any, b: Any, c: Any, d: Any, care: Any, noisy: Any) -> Any:
+    """`_kernels._strength` by what a head says of care."""
+    return (
+        care[0] * within(CARE_RANGE, a), care[1] * within(CARE_RANGE, b), care[2] * within(CARE_RANGE, c),
+        care[3] * within(CARE_RANGE, d) / noisy,
+    )  # fmt: skip
+
+
+@over_rows
+def filtered(share: Any, said: Any, bias: Any, first: Any, features: Any, variance: Any, out: Any) -> None:
+    """A level's tones filtered, from row `first` on; `said` are its kernel and care."""
+    weights = np.empty((25, 16), np.float32)
+    for number in range(*share):
+        y = first + number
+        for x in range(0, variance.shape[1], 16):
+            noisy = load(variance, (y, x)) + CLEAN
+            strength = _strength(once(said, bias, 25, number, x), once(said, bias, 26, number, x),
+                                 once(said, bias, 27, number, x), once(said, bias, 28, number, x),
+                                 CARE, noisy)  # fmt: skip
+            own, best = ten(features, y + 2, x + 2), sixteen(FAR_BELOW)
+            for tap in range(25):
+                strange = strangeness(ten(features, y + tap // 5, x + tap % 5), own, strength)
+                logit = once(said, bias, tap, number, x) - strange
+                best = most(best, logit)
+                store(weights, (tap, 0), logit)
+            mean = _weighted_mean(weights, best, 5, features[7:], y, x)
+            for c in range(3):
+                store(out, (c, y + 2, x + 2), mean[c])
+
+
+@of_pixels
+def _upsampled(
+    said: Any,
+    bias: Any,
+    first: Any,
+    row: Any,
+    coarse: Any,
+    own: Any,
+    noisy: Any,
+    weights: Any,
+    y: Any,
+    x: Any,
+) -> Any:
+    """`_kernels.upsampled`: three tones, and how like the coarse pixels are."""
+    picture, features, calm = coarse
+    place, up, half = first + 18 * (y % 2), y // 2 + 1, x // 2
+    care, noisy = first + 40, noisy + doubled(calm, (y // 2, half)) + CLEAN
+    strength = _strength(twice(said, bias, care, row, half), twice(said, bias, care + 1, row, half),
+                         twice(said, bias, care + 2, row, half), twice(said, bias, care + 3, row, half),
+                         COARSE_CARE, noisy)  # fmt: skip
+    alike, best = sixteen(ZERO), sixteen(FAR_BELOW)
+    for tap in range(9):
+        around = ten_doubled(features, up + tap // 3, half + 1 + tap % 3)
+        strange = strangeness(around, own, strength)
+        alike = alike + exp(ZERO - strange)
+        logit = in_turn(said, bias, place + tap, place + 9 + tap, row, half) - strange
+        best = most(best, logit)
+        store(weights, (tap, 0), logit)
+    total = red = green = blue = sixteen(ZERO)
+    for tap in range(9):
+        weight, down, column = exp(load(weights, (tap, 0)) - best), up + tap // 3, half + 1 + tap % 3
+        total = total + weight
+        red = red + weight * doubled(picture, (0, down, column))
+        green = green + weight * doubled(picture, (1, down, column))
+        blue = blue + weight * doubled(picture, (2, down, column))
+    one = ONE / total
+    return red * one, green * one, blue * one, alike * np.float32(1 / 9)
+
+
+@of_pixels
+def _joined(
+    said: Any,
+    bias: Any,
+    first: Any,
+    row: Any,
+    coarse: Any,
+    own: Any,
+    here: Any,
+    variance: Any,
+    weights: Any,
+    y: Any,
+    x: Any,
+) -> Any:
+    """`_kernels._joined`; what the coarse level's head says begins at plane `first` and is in `row`."""
+    noisy = load(variance, (y, x))
+    mean = pairs(noisy + load(variance, (y + 1 - 2 * (y % 2), x))) * np.float32(0.25)
+    red, green, blue, kinship = _upsampled(said, bias, first, row, coarse, own, mean, weights, y, x)
+    blend, heed, half = first + 36 + 2 * (y % 2), first + 44 + 2 * (y % 2), x // 2
+    far = square(red - here[0], green - here[1], blue - here[2]) / (np.float32(3) * (noisy + CLEAN))
+    far = far * within(DISSENT_RANGE, in_turn(said, bias, heed, heed + 1, row, half))
+    own_way = in_turn(said, bias, blend, blend + 1, row, half)
+    logit = BLEND_RANGE * tanh(own_way / BLEND_RANGE) + far
+    part = ONE / (ONE + exp(ZERO - logit) * (kinship + np.float32(1e-4)))
+    return red + part * (here[0] - red), green + part * (here[1] - green), blue + part * (here[2] - blue)
+
+
+@over_rows
+def joined(
+    share: Any, said: Any, bias: Any, first: Any, coarse: Any, features: Any, variance: Any, picture: Any
+) -> None:
+    """A level's picture, filtered already, joined with the coarser one, from row
+    2 * `first` on, in place; `said` is of the coarser one."""
+    weights = np.empty((9, 16), np.float32)
+    for number in range(*share):
+        y = 2 * first + number
+        for x in range(0, variance.shape[1], 16):
+            here = (
+                load(picture, (0, y + 2, x + 2)),
+                load(picture, (1, y + 2, x + 2)),
+                load(picture, (2, y + 2, x + 2)),
+            )
+            own = ten(features, y + 2, x + 2)
+            tones = _joined(said, bias, 0, number // 2, coarse, own, here, variance, weights, y, x)
+            for c in range(3):
+                store(picture, (c, y + 2, x + 2), tones[c])
+
+
+@over_rows
+def finest_filtered(
+    share: Any, said: Any, bias: Any, first: Any, features: Any, tone: Any, left: Any, out: Any
+) -> None:
+    """The finest level's tones filtered, from row 2 * `first` on; `out` has no margin. `said` is all that the
+    finest head has to say for this and for `finest_joined` (see `OF_SHIFT`)."""
+    weights = np.empty((25, 16), np.float32)
+    for number in range(*share):
+        y = 2 * first + number
+        for x in range(0, left.shape[1], 16):
+            noisy = load(left, (y, x)) + CLEAN
+            a, b = per_pixel(said, bias, OF_CARE, number, x), per_pixel(said, bias, OF_CARE + 1, number, x)
+            c, d = (
+                per_pixel(said, bias, OF_CARE + 2, number, x),
+                per_pixel(said, bias, OF_CARE + 3, number, x),
+            )
+            strength = _strength(a, b, c, d, CARE, noisy)
+            own, best = ten(features, y + 2, x + 2), sixteen(FAR_BELOW)
+            for tap in range(25):
+                strange = strangeness(ten(features, y + tap // 5, x + tap % 5), own, strength)
+                logit = per_pixel(said, bias, tap, number, x) - strange
+                best = most(best, logit)
+                store(weights, (tap, 0), logit)
+            mean = _weighted_mean(weights, best, 5, tone, y, x)
+            for channel in range(3):
+                store(out, (channel, y, x), mean[channel])
+
+
+@over_rows
+def finest_joined(
+    share: Any, said: Any, bias: Any, first: Any, coarse: Any, features: Any, left: Any, variance: Any,
+    divisor: Any, out: Any,
+) -> None:  # fmt: skip
+    """What `finest_filtered` gave, joined with the level below, shifted, and in radiance, in place."""
+    weights = np.empty((9, 16), np.float32)
+    for number in range(*share):
+        y = 2 * first + number
+        for x in range(0, left.shape[1], 16):
+            here = (load(out, (0, y, x)), load(out, (1, y, x)), load(out, (2, y, x)))
+            own = ten(features, y + 2, x + 2)
+            tones = _joined(said, bias, OF_LEVEL, number // 2, coarse, own, here, left, weights, y, x)
+            noisy = load(variance, (y, x))
+            room = SHIFT * noisy / (noisy + SHIFTED)
+            for c in range(3):
+                moved = tones[c] + room * tanh(per_pixel(said, bias, OF_SHIFT + c, number, x) / SHIFT)
+                store(out, (c, y, x), to_radiance(moved) * load(divisor, (c, y, x)))
+
+
+@over_rows
+def smallest(share: Any, plane: Any, reach: Any, out: Any) -> None:
+    """The smallest value within `reach` pixels in rows and columns."""
+    height, width = plane.shape
+    line = np.empty(width + 2 * reach, np.float32)
+    for y in range(*share):
+        line[:] = np.float32(np.inf)
+        for row in range(max(y - reach, 0), min(y + reach + 1, height)):
+            for x in range(width):
+                line[x + reach] = min(line[x + reach], plane[row, x])
+        best = out[y]
+        for x in range(width):
+            best[x] = line[x]
+        for step in range(1, 2 * reach + 1):
+            for x in range(width):
+                best[x] = min(best[x], line[x + step])
+
+
+@of_pixels
+def _largest(picture: Any, y: Any, x: Any) -> Any:
+    return most(most(load(picture, (0, y, x)), load(picture, (1, y, x))), load(picture, (2, y, x)))
+
+
+@of_pixels
+def _factor(limit: Any, largest: Any) -> Any:
+    """What dims all channels alike, so that the largest is within the limit."""
+    return least(limit / most(largest, np.float32(1e-9)), ONE)
+
+
+@over_rows
+def bounded(
+    share: Any, level: Any, near: Any, places: Any, margin: Any, quiet: Any, estimate: Any, divisor: Any,
+    tone: Any,
+) -> None:  # fmt: skip
+    """`hybrid.bounded`, and what came of it in tones, divided."""
+    for y in range(*share):
+        for x in range(0, quiet.shape[1], 16):
+            own, best = seven(near, y + margin, x + margin), load(level, (y + margin, x + margin))
+            for place in range(places.shape[0]):
+                row, column = y + margin + places[place, 0], x + margin + places[place, 1]
+                strange = strangeness_of_guides(seven(near, row, column), own)
+                best = most(best, if_less(strange, KIN, load(level, (row, column)), FAR_BELOW))
+            limit = to_radiance(to_tone(best) + root(load(quiet, (y, x))))
+            factor = _factor(limit, _largest(estimate, y, x))
+            for c in range(3):
+                value = load(estimate, (c, y, x)) * factor / load(divisor, (c, y, x))
+                store(tone, (c, y + 2, x + 2), to_tone(value))
+
+
+@of_pixels
+def _is_one_alone(nearby: Any, y: Any, x: Any) -> Any:
+    """Whether one of sixteen pixels has few of its kin nearby."""
+    fewest = nearby[y, x]
+    for lane in range(1, 16):
+        fewest = min(fewest, nearby[y, x + lane])
+    return fewest < ALONE
+
+
+@over_rows
+def mended(
+    share: Any, said: Any, bias: Any, first: Any, tone: Any, nearby: Any, variance: Any, divisor: Any,
+    out: Any, largest: Any,
+) -> None:  # fmt: skip
+    """`hybrid.mended` from row 2 * `first` on, in radiance; and each pixel's largest channel, with a margin
+    of 1."""
+    weights = np.empty((25, 16), np.float32)
+    for number in range(*share):
+        y = 2 * first + number
+        for x in range(0, variance.shape[1], 16):
+            red, green, blue = (
+                load(tone, (0, y + 2, x + 2)),
+                load(tone, (1, y + 2, x + 2)),
+                load(tone, (2, y + 2, x + 2)),
+            )
+            if _is_one_alone(nearby, y, x):
+                best = sixteen(FAR_BELOW)
+                for tap in range(25):
+                    logit = per_pixel(said, bias, tap, number, x)
+                    best = most(best, logit)
+                    store(weights, (tap, 0), logit)
+                mixed, noisy = _weighted_mean(weights, best, 5, tone, y, x), load(variance, (y, x))
+                part = least(most((ALONE - load(nearby, (y, x))) * HALF, ZERO), ONE)
+                part = part * noisy / (noisy + CLEAN)
+                red, green, blue = (
+                    red + part * (mixed[0] - red),
+                    green + part * (mixed[1] - green),
+                    blue + part * (mixed[2] - blue),
+                )
+            store(out, (0, y, x), to_radiance(red) * load(divisor, (0, y, x)))
+            store(out, (1, y, x), to_radiance(green) * load(divisor, (1, y, x)))
+            store(out, (2, y, x), to_radiance(blue) * load(divisor, (2, y, x)))
+            store(largest, (y + 1, x + 1), _largest(out, y, x))
+
+
+@over_rows
+def quenched(share: Any, largest: Any, quiet: Any, estimate: Any) -> None:
+    """`hybrid.without_fireflies`, in place; `largest` are the channels of `estimate`, with a margin of 1."""
+    for y in range(*share):
+        for x in range(0, quiet.shape[1], 16):
+            best = load(largest, (y, x))
+            for tap in range(1, 9):
+                best = most(best, load(largest, (y + tap // 3, x + tap % 3)) if tap != 4 else best)
+            silent = load(quiet, (y, x))
+            limit = to_radiance(to_tone(best) + root(silent) + HIGHLIGHT / (silent + TINY))
+            factor = _factor(limit, load(largest, (y + 1, x + 1)))
+            for c in range(3):
+                store(estimate, (c, y, x), load(estimate, (c, y, x)) * factor)
