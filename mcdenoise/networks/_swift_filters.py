@@ -46,7 +46,7 @@ COARSE_CARE = tuple(np.float32(care) for care in np.multiply(affinity.CARE, _ker
 CARE_RANGE = np.float32(_kernels.CARE_RANGE)
 DISSENT_RANGE, BLEND_RANGE = np.float32(_kernels.DISSENT_RANGE), np.float32(_kernels.BLEND_RANGE)
 SHIFT, SHIFTED = np.float32(hybrid.SHIFT), np.float32(hybrid.SHIFTED)
-ALONE, HALF = np.float32(hybrid.ALONE), np.float32(0.5)
+ALONE, MIXED, HALF = np.float32(hybrid.ALONE), np.float32(hybrid.MIXED), np.float32(0.5)
 HIGHLIGHT, TINY = np.float32(hybrid.HIGHLIGHT), np.float32(hybrid.TINY)
 # What the loops of the finest level are told of a pixel: its kernel, shift and care; and of the level below,
 # from a plane of its own on.
@@ -315,7 +315,7 @@ def mended(
                     store(weights, (tap, 0), logit)
                 mixed, noisy = _weighted_mean(weights, best, 5, tone, y, x), load(variance, (y, x))
                 part = least(most((ALONE - load(nearby, (y, x))) * HALF, ZERO), ONE)
-                part = part * noisy / (noisy + CLEAN)
+                part = part * MIXED * noisy / (noisy + CLEAN)
                 red, green, blue = (
                     red + part * (mixed[0] - red),
                     green + part * (mixed[1] - green),

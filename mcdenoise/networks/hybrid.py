@@ -35,6 +35,8 @@ AROUND = 9
 HIGHLIGHT, TINY = 1e-3, 1e-9
 # Pixels like it, of 3x3 with itself, from which on a pixel isn't mixed from others; fully with two fewer.
 ALONE = 5.0
+# So much of such a pixel is mixed at most: the rest of it is its own, lest thin dark things vanish.
+MIXED = 0.8
 # The logit of a pixel's own share in that mixture, to begin with.
 OWN = 3.0
 # Variance of tones at which half of the shift is left: without noise there is no bias to make up for.
@@ -109,7 +111,7 @@ def mended(
     around: an edge's own samples are few, and what lies on both its sides was denoised
     (docs/decisions/0026)."""
     mixed = apply_kernels(picture, mixture.float().softmax(1), KERNEL)
-    part = ((ALONE - near) / 2).clamp(0, 1) * noise / (noise + affinity.CLEAN)
+    part = MIXED * ((ALONE - near) / 2).clamp(0, 1) * noise / (noise + affinity.CLEAN)
     return torch.lerp(picture, mixed, part)
 
 
