@@ -1,10 +1,11 @@
 """The processes that train one model together: those that torchrun started, or this one alone."""
 
 import contextlib
+import logging
 import os
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed
@@ -13,9 +14,11 @@ from torch.nn.parallel import DistributedDataParallel
 from mcdenoise.errors import TrainingError
 from mcdenoise.networks._contract import Denoising, Output
 
-# How long ranks wait for each other: to meet, which gloo now and then misses after a restart (torchrun then
-# starts them again), and later, when the first may be validating.
-MEETING, WORKING = timedelta(minutes=2), timedelta(minutes=30)
+log = logging.getLogger(__name__)
+
+# How many seconds ranks wait for each other to meet. After a restart gloo now and then waits for ever,
+# whatever time-out it is given; torchrun starts ranks that end again.
+MEETING = 90.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,22 @@ def own(device: torch.device) -> torch.device:
 
 
 @contextlib.contextmanager
+def _given_up_after(seconds: float) -> Iterator[None]:
+    """This process ends if what is within takes longer."""
+
+    def end() -> None:
+        log.error("the ranks of this training didn't meet within %.0f s", seconds)
+        os._exit(1)
+
+    watch = threading.Timer(seconds, end)
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
+
+
+@contextlib.contextmanager
 def joined(device: torch.device) -> Iterator[Ranks]:
     """All ranks, connected; at the end each waits for the others, unless it fails."""
     ranks = mine()
@@ -72,9 +91,8 @@ def joined(device: torch.device) -> Iterator[Ranks]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=MEETING)
-    # No public call sets it later; torchtitan does the same.
-    distributed.distributed_c10d._set_pg_timeout(WORKING)
+    with _given_up_after(MEETING):
+        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield ranks
         distributed.barrier()

@@ -124,10 +124,9 @@ def test_killed_rank_is_started_again_and_ends_with_the_same_weights(
 
 LATE = """
 import time
-from datetime import timedelta
 import torch
 from mcdenoise import ranks
-ranks.MEETING = timedelta(seconds={meeting})
+ranks.MEETING = {meeting}
 rank = ranks.mine().rank
 time.sleep({before} * rank)
 with ranks.joined(torch.device("cpu")) as mine:
@@ -147,6 +146,7 @@ def test_ranks_wait_shortly_to_meet_and_long_to_work(tmp_path: Path) -> None:
     missed = start(str(script))
     told, _ = missed.communicate(timeout=100)
     assert missed.returncode
+    assert "didn't meet within 2 s" in told
     assert "mean" not in told
     assert time.monotonic() - begin < 50
 
