@@ -41,7 +41,7 @@ NEVER_IMPORTED = {
     "inspect": {"fileseq", "torch", "numba", "scipy", "tqdm"},
 }
 # Of libraries that denoising does import: what only compiling needs.
-UNUSED = {"scipy.linalg", "numba.np.linalg", "torch._meta_registrations", "torch._dynamo"}
+UNUSED = {"scipy.linalg", "numba.np.linalg", "torch._dynamo"}
 
 
 @pytest.fixture(scope="module")

@@ -320,8 +320,8 @@ def test_a_tone_curve_on_noisy_targets_darkens_and_one_on_the_input_does_not(
         source = monte_carlo.batches(learned, arm)
         network, _ = learning.fit(build, source, 120, loss=arm.loss)
         _, light[name] = monte_carlo.scores(network, tested)
-    assert light["L2: T(x), T(y)"] < 0.9
-    assert light["L_HDR: T(x), y"] == pytest.approx(1, abs=0.08)
+    assert light["L2: T(x), T(y)"] < 0.87
+    assert light["L_HDR: T(x), y"] == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.slow
