@@ -26,13 +26,12 @@ from mcdenoise.networks._trunk import (
     UPSAMPLING_CARE,
     Trunk,
 )
+from mcdenoise.networks._vectors import LANES
 
 # Rows, at half resolution, of which a head's output stays in the cache.
 BAND = 16
 # Pixels around the guides, as far as the brightest kin are sought; and around other planes.
 MARGIN, EDGE = int(_fused.places().max()), 2
-# Pixels of a row that go through a loop at a time.
-LANES = 16
 
 
 class _Said(NamedTuple):
@@ -218,7 +217,6 @@ def _by_bands(
     x: Float[Tensor, "1 c h w"],
     said: _Said,
     use: Callable[[int, Said, Plane], None],
-    rows: int = BAND,
 ) -> None:
     """Some outputs of a head, as planes, since loops want lines of pixels: a band of rows at a time is used
     while it is in the cache, by each thread its own. `use` gets the first row, products, and what is to be
@@ -232,9 +230,9 @@ def _by_bands(
 
     @torch.inference_mode()
     def some(share: tuple[int, int]) -> None:
-        room = torch.empty(len(bias) * min(rows, share[1] - share[0]) * width + LANES, dtype=x.dtype)
-        for first in range(*share, rows):
-            band = pixels[first : min(first + rows, share[1])].flatten(0, 1)
+        room = torch.empty(len(bias) * min(BAND, share[1] - share[0]) * width + LANES, dtype=x.dtype)
+        for first in range(*share, BAND):
+            band = pixels[first : min(first + BAND, share[1])].flatten(0, 1)
             products = room[: len(bias) * len(band)].view(len(bias), len(band))
             torch.mm(weight, band.t(), out=products)
             use(first, _array(products.unflatten(1, (-1, width))), added)
