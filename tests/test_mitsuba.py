@@ -16,6 +16,7 @@ from mcdenoise.__main__ import main
 from mcdenoise.frame import Frame
 from renderers.backends import _variant, mitsuba
 from renderers.backends._contract import OpenScene, Shot
+from renderers.scenes import procedural
 
 pytestmark = pytest.mark.render
 
@@ -55,6 +56,23 @@ def correlation(one: np.ndarray, other: np.ndarray) -> float:
 
 def within_standard_errors(differences: np.ndarray, count: float) -> bool:
     return bool(abs(differences.mean()) <= count * differences.std() / np.sqrt(differences.size))
+
+
+@pytest.mark.skipif("scalar" in _variant.variant(), reason="the scalar variant compiles nothing")
+def test_a_lens_that_focuses_anew_keeps_its_compiled_kernels() -> None:
+    import drjit
+
+    number = next(n for n in range(100) if procedural.describe(n).has_lens)
+    scene, chance = procedural.open_scene(number, None), np.random.default_rng(0)
+    for view in range(3):
+        scene.look(view, chance)
+        with drjit.scoped_set_flag(drjit.JitFlag.KernelHistory, True):
+            drjit.kernel_history_clear()
+            scene.render(replace(SHOT, seed=view))
+            launched = drjit.kernel_history([drjit.KernelType.JIT])
+        fresh = [one for one in launched if not one["cache_hit"] or one["cache_disk"]]
+        assert not view or not fresh
+    assert launched
 
 
 def test_mitsuba_scene_obeys_the_contract(corner: mitsuba.MitsubaScene) -> None:

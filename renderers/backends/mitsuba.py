@@ -163,8 +163,17 @@ class MitsubaScene:
         parameters["to_world"] = self._mi.Transform4f(self._camera)
         parameters["x_fov"] = self._fov
         if self._has_lens:
-            parameters["aperture_radius"], parameters["focus_distance"] = self._aperture, self._focus
+            for name, value in (("aperture_radius", self._aperture), ("focus_distance", self._focus)):
+                parameters[name] = self._as_data(value)
         parameters.update()
+
+    def _as_data(self, value: float) -> Any:
+        """A number that Dr.Jit keeps out of its kernels: as a literal each value would be compiled anew."""
+        if "scalar" in self._mi.variant():
+            return value
+        import drjit
+
+        return drjit.opaque(self._mi.Float, value)
 
     def _sensor(self, shot: Shot) -> Any:
         film = {"type": "hdrfilm", "width": shot.width, "height": shot.height, "pixel_format": "rgb",
