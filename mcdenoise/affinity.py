@@ -82,11 +82,19 @@ def _cross_bilateral(
     step: int = 1,
 ) -> Float[Tensor, "n c h w"]:
     total, weights = torch.zeros_like(image), torch.zeros_like(image[:, :1])
-    around = zip(shifted(image, size, step=step), shifted(features, size, step=step), strict=True)
+    scaled = features * _by_channel(strength, features.shape[1]).sqrt()
+    around = zip(shifted(image, size, step=step), shifted(scaled, size, step=step), strict=True)
     for pixels, near in around:
-        weight = torch.exp(-strangeness(near, features, strength))[:, None]
-        total, weights = total + weight * pixels, weights + weight
+        far = near - scaled
+        weight = torch.exp(-torch.linalg.vecdot(far, far, dim=1))[:, None]
+        total, weights = torch.addcmul(total, weight, pixels), weights + weight
     return total / weights
+
+
+def _by_channel(strength: Float[Tensor, "1 4 1 1"], channels: int) -> Float[Tensor, "1 f 1 1"]:
+    """The strength of each of the features: albedo, normal, nearness, tone."""
+    counts = torch.tensor([3, 3, 1, channels - CHANNELS], device=strength.device)
+    return strength.repeat_interleave(counts, dim=1)
 
 
 def brightest_kin(
@@ -136,7 +144,8 @@ def kin(tone: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> Kin
     unlike = torch.stack(squared[:4] + squared[5:]).topk(2, dim=0, largest=False).values[1]
     for tap, (value, other) in enumerate(zip(shifted(tone, 5), shifted(seen, 5), strict=True)):
         is_kin = (strangeness(other, seen, strength) < KIN)[:, None].to(tone.dtype)
-        count, total, squares = count + is_kin, total + is_kin * value, squares + is_kin * value * value
+        apart = value - tone  # what has no kin must have no variance, not what rounding leaves
+        count, total, squares = count + is_kin, total + is_kin * apart, squares + is_kin * apart * apart
         if tap // 5 in range(1, 4) and tap % 5 in range(1, 4):
             mean, near = mean + is_kin * value, near + is_kin
     variance = (squares / count - (total / count).square()).clamp(min=0)

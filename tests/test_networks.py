@@ -18,7 +18,7 @@ from mcdenoise.encoding import GUIDE_CHANNELS, RADIANCE_LIMIT
 from mcdenoise.frame import Frame
 from mcdenoise.networks import _blocks, _fused, _kernels, _swift_filters, hybrid
 from mcdenoise.networks._contract import Denoising
-from mcdenoise.networks._trunk import PER_LEVEL, UPSAMPLING, UPSAMPLING_CARE
+from mcdenoise.networks._trunk import PARTS, PER_LEVEL, Predicted
 
 every_network = pytest.mark.parametrize("name", plugins.names(networks))
 
@@ -88,6 +88,18 @@ def test_items_of_a_batch_do_not_see_each_other(name: str) -> None:
     one, other = small.inputs(32, 32, seed=1), small.inputs(32, 32, seed=2)
     both = network(*(torch.cat(parts) for parts in zip(one, other, strict=True)))
     torch.testing.assert_close(both[1:], network(*other), rtol=1e-4, atol=1e-5)
+
+
+def test_pixel_without_kin_has_no_variance_whatever_rounding_leaves() -> None:
+    tone, guides = torch.rand(1, 3, 16, 32) + 0.3, torch.rand(1, 10, 16, 32) * 100
+    assert not affinity.kin(tone, guides).variance.any()
+    assert not _fused.kin(tone, guides).variance.any()
+
+
+def test_gradient_of_spread_out_is_that_of_a_pixel_shuffle() -> None:
+    packed = torch.randn(2, 12, 3, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.equal(_blocks.spread_out(packed), torch.nn.functional.pixel_shuffle(packed, 2))
+    assert torch.autograd.gradcheck(_blocks.spread_out, packed)
 
 
 @pytest.mark.parametrize(("variance", "kept"), [(0.0, 1.0), (1e-5, 1.0), (0.02, 0.1)])
@@ -307,8 +319,8 @@ def test_fused_upsampling_and_its_gradients_are_what_torch_computes(plain: Calla
         picture: Tensor, logits: Tensor, fine: Tensor, coarse: Tensor, care: Tensor
     ) -> tuple[Tensor, ...]:
         places = [_kernels.Level(part, torch.full_like(part[:, :1], 0.01)) for part in (fine, coarse)]
-        level = torch.zeros(2, PER_LEVEL, 10, 20)
-        level[:, UPSAMPLING], level[:, UPSAMPLING_CARE] = logits, care
+        zeros = torch.zeros(2, PER_LEVEL, 10, 20).split(PARTS, dim=1)
+        level = Predicted(*zeros)._replace(upsampling=logits, upsampling_care=care)
         return _kernels.upsampled(picture, level, *places)
 
     compare(upsampled, given, plain)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Never
 
 from mcdenoise import config
+from mcdenoise.commands import _memory
 from mcdenoise.commands._terminal import complain, say
 from mcdenoise.errors import UsageError
 from mcdenoise.settings import FINE_TUNING, TrainSettings
@@ -58,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if settings.init:
         settings = config.resolve(TrainSettings, arguments, _fine_tuning(settings.init))
+    _memory.keep_for(settings.crop, settings.crop)
     losses.find(settings.loss, is_target_noisy=True)  # before any work
     if out.exists() and not trainer.state_path(out).exists():
         raise UsageError(f"{out}: exists, and not from a run that could go on; give another -o or remove it")

@@ -62,6 +62,26 @@ class _Applied(torch.autograd.Function):
         return of_padded, of_kernels, None
 
 
+def spread_out(packed: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h2 w2"]:
+    """`F.pixel_shuffle` by 2. Its gradient is gathered in planes, which torch does value by value."""
+    if packed.device.type == "cpu" and torch.is_grad_enabled():
+        result: Tensor = _SpreadOut.apply(packed)
+        return result
+    return F.pixel_shuffle(packed, 2)
+
+
+class _SpreadOut(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, packed: Tensor) -> Tensor:  # noqa: ARG004 - torch's signature
+        return F.pixel_shuffle(packed, 2)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ARG004 - the same
+        children = gradient.unflatten(3, (-1, 2)).unflatten(2, (-1, 2))
+        packed: Tensor = children.permute(0, 1, 3, 5, 2, 4).flatten(1, 3)
+        return packed
+
+
 def upsample(
     coarse: Float[Tensor, "n c h w"], weights: Float[Tensor, "n u h w"]
 ) -> Float[Tensor, "n c h2 w2"]:

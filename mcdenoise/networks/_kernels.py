@@ -20,14 +20,9 @@ from mcdenoise.encoding import split_guides, tone_map
 from mcdenoise.networks._blocks import apply_kernels, upsample
 from mcdenoise.networks._contract import Denoising, Output, Riders
 from mcdenoise.networks._trunk import (
-    BLEND,
-    DISSENT,
     KERNEL,
-    KERNEL_CARE,
     LEAST_ALBEDO,
-    TAPS,
-    UPSAMPLING,
-    UPSAMPLING_CARE,
+    Predicted,
     Spread,
     Trunk,
 )
@@ -162,7 +157,7 @@ def reconstruct(
     radiance: Float[Tensor, "n c h w"],
     guides: Float[Tensor, "n 7 h w"],
     pixels: Pixels,
-    levels: list[Tensor],
+    levels: list[Predicted],
     filtered: Filter,
     tone: Callable[[Tensor], Tensor],
 ) -> Float[Tensor, "n c h w"]:
@@ -197,14 +192,14 @@ def coarser(
     weighted: Weighted,
     features: Float[Tensor, "n 7 h w"],
     variance: Float[Tensor, "n 1 h w"],
-    levels: list[Tensor],
+    levels: list[Predicted],
     filtered: Filter,
     tone: Callable[[Tensor], Tensor],
 ) -> tuple[Float[Tensor, "n p h w"], Level]:
     """A level of the pyramid, joined with those below it; and what its pixels are compared by."""
     level, *below = levels
     place = Level(torch.cat([features, _tone(weighted)], dim=1), variance)
-    here = filtered(weighted, _filter(level[:, :TAPS], place, level[:, KERNEL_CARE]))
+    here = filtered(weighted, _filter(level.kernel, place, level.kernel_care))
     if below:
         above, coarse = coarser(*pooled(weighted, features, variance), below, filtered, tone)
         here = _joined(above, here, below[0], place, coarse, tone)
@@ -214,7 +209,7 @@ def coarser(
 def _joined(
     coarse_picture: Float[Tensor, "n c h w"],
     here: Float[Tensor, "n c h2 w2"],
-    level: Float[Tensor, "n p h w"],
+    level: Predicted,
     fine: Level,
     coarse: Level,
     tone: Callable[[Tensor], Tensor],
@@ -223,8 +218,8 @@ def _joined(
     dissent = (tone(above[:, :3]) - tone(here[:, :3])).square().mean(1, keepdim=True) / (
         fine.noise + affinity.CLEAN
     )
-    heed = _within(DISSENT_RANGE, level[:, DISSENT]) * DISSENT_START
-    blend = BLEND_RANGE * torch.tanh(level[:, BLEND] / BLEND_RANGE)
+    heed = _within(DISSENT_RANGE, level.dissent) * DISSENT_START
+    blend = BLEND_RANGE * torch.tanh(level.blend / BLEND_RANGE)
     logit = F.pixel_shuffle(blend, 2) - torch.log(kinship + 1e-4)
     return torch.lerp(above, here, torch.sigmoid(logit + dissent * F.pixel_shuffle(heed, 2)))
 
@@ -256,9 +251,9 @@ def predicted_noise(start: Spread, factor: Float[Tensor, "n 1 h w"]) -> Float[Te
     return (start.variance * _within(NOISE_RANGE, factor)).clamp(max=MOST_NOISE)
 
 
-def strain(pixels: Sequence[Tensor], levels: Sequence[Tensor]) -> Float[Tensor, ""]:
+def strain(pixels: Sequence[Tensor], levels: Sequence[Predicted]) -> Float[Tensor, ""]:
     """The mean square of what is predicted for each pixel, and of each level's blend, care and dissent."""
-    of_levels = [level[:, BLEND.start :].square().mean() for level in levels]
+    of_levels = [torch.cat(level[2:], dim=1).square().mean() for level in levels]
     return torch.stack([part.square().mean() for part in pixels] + of_levels).mean()
 
 
@@ -305,10 +300,11 @@ def _filter(logits: Float[Tensor, "n k h w"], place: Level, care: Float[Tensor, 
 
 
 def upsampled(
-    picture: Float[Tensor, "n c h w"], level: Float[Tensor, "n p h w"], fine: Level, coarse: Level
+    picture: Float[Tensor, "n c h w"], level: Predicted, fine: Level, coarse: Level
 ) -> tuple[Float[Tensor, "n c h2 w2"], Float[Tensor, "n 1 h2 w2"]]:
     """Twice the size, each child from the coarse pixels around it that are like it; and how like they are."""
-    logits, strength = level[:, UPSAMPLING], upsampling_strength(level, fine.noise, coarse.noise)
+    logits = level.upsampling
+    strength = upsampling_strength(level.upsampling_care, fine.noise, coarse.noise)
     fused = _fused_for(picture)
     if fused:
         return fused.upsampled(picture, logits, fine.features, coarse.features, strength)  # type: ignore[no-any-return]
@@ -318,11 +314,11 @@ def upsampled(
 
 
 def upsampling_strength(
-    level: Float[Tensor, "n p h w"], fine: Float[Tensor, "n 1 h2 w2"], coarse: Float[Tensor, "n 1 h w"]
+    care: Float[Tensor, "n 4 h w"], fine: Float[Tensor, "n 1 h2 w2"], coarse: Float[Tensor, "n 1 h w"]
 ) -> Float[Tensor, "n 4 h w"]:
     """How much features count between a pixel and the coarse ones around it, by the noise of both."""
-    strength = _strength(level[:, UPSAMPLING_CARE], F.avg_pool2d(fine, 2) + coarse)
-    return strength * level.new_tensor(COARSE_CARE)[:, None, None]
+    strength = _strength(care, F.avg_pool2d(fine, 2) + coarse)
+    return strength * care.new_tensor(COARSE_CARE)[:, None, None]
 
 
 def _strength(care: Float[Tensor, "n 4 h w"], variance: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 4 h w"]:

@@ -320,10 +320,13 @@ def kin(
                 for x in range(width):
                     closest[x] += strange[x]
             for c in range(3):
-                value, powers = tone[c, row, left : left + width], squares[c]
-                _add_weighted(total[c], strange, value, width)
+                value, own = tone[c, row, left : left + width], tone[c, y + 2, 2 : 2 + width]
+                sums, powers = total[c], squares[c]
+                # From the pixel itself: what has no kin must have no variance, not what rounding leaves.
                 for x in range(width):
-                    powers[x] += strange[x] * value[x] * value[x]
+                    apart = value[x] - own[x]
+                    sums[x] += strange[x] * apart
+                    powers[x] += strange[x] * apart * apart
                 if is_near:
                     _add_weighted(inner[c], strange, value, width)
             if is_near and tap != 12:

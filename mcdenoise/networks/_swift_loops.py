@@ -86,13 +86,15 @@ def statistics(
                     load(tone, (1, y + down, x + right)),
                     load(tone, (2, y + down, x + right)),
                 )
+                # From the pixel itself: what has no kin must have no variance, not what rounding leaves.
+                r, g, b = r - mine[0], g - mine[1], b - mine[2]
                 count = count + is_kin
                 red, green, blue = red + is_kin * r, green + is_kin * g, blue + is_kin * b
                 reds, greens, blues = reds + is_kin * r * r, greens + is_kin * g * g, blues + is_kin * b * b
                 if 0 < down < 4 and 0 < right < 4:
                     close = close + is_kin
                 if 0 < down < 4 and 0 < right < 4 and tap != 12:
-                    far = square(r - mine[0], g - mine[1], b - mine[2])
+                    far = square(r, g, b)
                     second = least(second, most(closest, far))
                     closest = least(closest, far)
             share_of_one = ONE / count

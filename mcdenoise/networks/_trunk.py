@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mcdenoise import affinity
 from mcdenoise.encoding import GUIDE_CHANNELS, split_guides, tone_map
-from mcdenoise.networks._blocks import convs
+from mcdenoise.networks._blocks import convs, spread_out
 
 KERNEL = 5
 TAPS = KERNEL * KERNEL
@@ -22,6 +22,8 @@ KERNEL_CARE = slice(TAPS + 40, TAPS + 44)
 UPSAMPLING_CARE = slice(TAPS + 44, TAPS + 48)
 DISSENT = slice(TAPS + 48, TAPS + 52)
 PER_LEVEL = TAPS + 52
+# The same in one go.
+PARTS = [TAPS, 36, 4, 4, 4, 4]
 CARES = len(affinity.CARE)
 # Of a pixel: what corrects its guides, care, a factor on its noise, and its guides' kernel.
 OF_FEATURES = affinity.CHANNELS + CARES + 1 + TAPS
@@ -40,6 +42,17 @@ class Spread(NamedTuple):
     share: Float[Tensor, "n 1 h w"]
     unlike: Float[Tensor, "n 1 h w"]
     near: Float[Tensor, "n 1 h w"]
+
+
+class Predicted(NamedTuple):
+    """What a level predicts, float32: see `PARTS`."""
+
+    kernel: Float[Tensor, "n k h w"]
+    upsampling: Float[Tensor, "n 36 h w"]
+    blend: Float[Tensor, "n 4 h w"]
+    kernel_care: Float[Tensor, "n 4 h w"]
+    upsampling_care: Float[Tensor, "n 4 h w"]
+    dissent: Float[Tensor, "n 4 h w"]
 
 
 class Trunk(nn.Module):
@@ -66,14 +79,15 @@ class Trunk(nn.Module):
         color: Float[Tensor, "n 3 h w"],
         guides: Float[Tensor, "n g h w"],
         spread: Spread,
-    ) -> tuple[Float[Tensor, "n e h w"], list[Tensor]]:
+    ) -> tuple[Float[Tensor, "n e h w"], list[Predicted]]:
         """Values per full-resolution pixel, in the heads' precision since they are many, and the levels'
-        predictions from 1/2 to 1/16, float32."""
+        predictions from 1/2 to 1/16."""
         squares = [spread.variance, spread.unlike, affinity.box(spread.unlike)]
         known = torch.cat([torch.log10(torch.cat(squares, dim=1) + affinity.CLEAN) + 2, spread.share], dim=1)
         decoded = self.decoded(F.pixel_unshuffle(torch.cat([_features(color, guides), known], dim=1), 2))
-        predicted = [head(x) for head, x in zip(self.heads, decoded, strict=True)]
-        return F.pixel_shuffle(predicted[0][:, PER_LEVEL:], 2), [p[:, :PER_LEVEL].float() for p in predicted]
+        levels = [_said(head, x, slice(PER_LEVEL)) for head, x in zip(self.heads, decoded, strict=True)]
+        pixels = spread_out(_said(self.heads[0], decoded[0], slice(PER_LEVEL, None)))
+        return pixels, [Predicted(*level.float().split(PARTS, dim=1)) for level in levels]
 
     def decoded(self, x: Float[Tensor, "n c h w"]) -> list[Tensor]:
         """What the heads are given, from 1/2 to 1/16."""
@@ -86,6 +100,13 @@ class Trunk(nn.Module):
             x = F.interpolate(decoded[0], scale_factor=2.0, mode="nearest")
             decoded.insert(0, decoder(torch.cat([x, skip], dim=1)))
         return decoded
+
+
+def _said(head: nn.Module, x: Float[Tensor, "n c h w"], rows: slice) -> Float[Tensor, "n p h w"]:
+    """Some of a head's values; to take them from all would cost a picture of zeros in the gradient."""
+    assert isinstance(head.weight, Tensor)
+    assert isinstance(head.bias, Tensor)
+    return F.conv2d(x, head.weight[rows], head.bias[rows])
 
 
 @torch.no_grad()
