@@ -52,7 +52,7 @@ GUIDES_WEIGHT = 0.5
 # The variance of target and input, of a hidden pixel, over that of two renders.
 HIDDEN_NOISE = (1 + float((noise2self.AROUND**2).sum())) / 2
 # So that what is bounded doesn't run against its bounds, where nothing is learned any more.
-STRAIN_WEIGHT = 0.0025
+STRAIN_WEIGHT = 0.0003
 
 # From a network's output for a batch: the loss, which is reported, and what is added to it for the gradient.
 Objective = Callable[[Output, Batch, float], tuple[Tensor, Tensor]]

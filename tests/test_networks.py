@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mcdenoise import affinity, checkpoint, engine, networks, plugins
-from mcdenoise.encoding import GUIDE_CHANNELS, RADIANCE_LIMIT
+from mcdenoise.encoding import GUIDE_CHANNELS, RADIANCE_LIMIT, tone_map
 from mcdenoise.frame import Frame
 from mcdenoise.networks import _blocks, _fused, _kernels, _swift_filters, hybrid
 from mcdenoise.networks._contract import Denoising
@@ -100,6 +100,26 @@ def test_gradient_of_spread_out_is_that_of_a_pixel_shuffle() -> None:
     packed = torch.randn(2, 12, 3, 5, dtype=torch.float64, requires_grad=True)
     assert torch.equal(_blocks.spread_out(packed), torch.nn.functional.pixel_shuffle(packed, 2))
     assert torch.autograd.gradcheck(_blocks.spread_out, packed)
+
+
+@pytest.mark.parametrize(("variance", "weight"), [(0.0, 1.0), (0.1, 0.1)])
+def test_pixel_like_none_of_its_neighbours_counts_fully_only_where_all_is_clean(
+    variance: float, weight: float
+) -> None:
+    trust, unlike = torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4)
+    unlike[..., 1, 2] = 0.25  # half a tone: twelve times as bright
+    found = hybrid.sceptical(trust, unlike, torch.full_like(trust, variance)).exp()
+    assert float(found[..., 1, 2]) == pytest.approx(weight, rel=0.2)
+    found[..., 1, 2] = 1
+    assert torch.equal(found, torch.ones_like(found))
+
+
+def test_tones_and_riders_are_means_under_the_same_weights() -> None:
+    radiance, weight = torch.rand(1, 5, 1, 2) * 9, torch.tensor([[[[1.0, 3.0]]]])
+    weighted = torch.cat([radiance * weight, weight], dim=1)
+    found = _kernels.mean_tone(weighted, lambda image: image.mean(3, keepdim=True).expand_as(image))
+    expected = torch.cat([tone_map(radiance[:, :3]), radiance[:, 3:]], dim=1) @ torch.tensor([[0.25], [0.75]])
+    torch.testing.assert_close(found, expected.expand_as(found))
 
 
 @pytest.mark.parametrize(("variance", "kept"), [(0.0, 1.0), (1e-5, 1.0), (0.02, 0.1)])

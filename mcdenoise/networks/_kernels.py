@@ -371,8 +371,7 @@ def mean_radiance(weighted: Weighted, apply: Apply) -> Float[Tensor, "n c2 h w"]
 
 
 def mean_tone(weighted: Weighted, apply: Apply) -> Float[Tensor, "n c2 h w"]:
-    """The mean of tone-mapped radiance under the kernel; of riders as `mean_radiance`."""
-    tone = apply(tone_map(weighted[:, :3] / weighted[:, -1:]))
-    if weighted.shape[1] == 4:
-        return tone
-    return torch.cat([tone, mean_radiance(weighted[:, 3:], apply)], dim=1)
+    """The mean of tone-mapped radiance, and of riders as they are, under kernel times weight."""
+    weight = weighted[:, -1:]
+    tone = tone_map(weighted[:, :3] / weight)
+    return mean_radiance(torch.cat([tone * weight, weighted[:, 3:]], dim=1), apply)

@@ -16,6 +16,7 @@ from torch import Tensor
 from mcdenoise import affinity
 from mcdenoise.networks import _fused, _swift_filters, _swift_loops, hybrid
 from mcdenoise.networks._compiled import in_shares
+from mcdenoise.networks._swift_pixels import TRUSTED
 from mcdenoise.networks._trunk import (
     BLEND,
     DISSENT,
@@ -82,8 +83,9 @@ Said = Shaped[np.ndarray, "o _ _"]
 
 
 class _Level(NamedTuple):
-    """Of a level of the pyramid: radiance times weight (3) and weight; the ten features, with a margin; the
-    noise's variance. Rows go on to a multiple of `LANES`; `width` is the picture's."""
+    """Of a level of the pyramid: radiance times weight (3) and weight; the ten features and the logarithm of
+    the weight, with a margin; the noise's variance. Rows go on to a multiple of `LANES`; `width` is the
+    picture's."""
 
     weighted: Planes
     features: Planes
@@ -136,9 +138,9 @@ def _estimated(trunk: Trunk, color: Planes, guides: Planes, near: Planes, level:
     return _Estimated(out, divisor, variance, nearby, decoded[0])
 
 
-def _told(color: Planes, guides: Planes, near: Planes, level: Plane) -> tuple[Plane, Plane, list[Tensor]]:
-    """The variance of tones as statistics have it, how many pixels nearby are kin, and what the trunk begins
-    with."""
+def _told(color: Planes, guides: Planes, near: Planes, level: Plane) -> tuple[Planes, Plane, list[Tensor]]:
+    """The variance of tones as statistics have it and how unlike its neighbours a pixel is, how many pixels
+    nearby are kin, and what the trunk begins with."""
     height, width = color.shape[1:]
     tone = _empty(3, height, width, margin=EDGE)
     _swift_loops.toned(height, color, tone, level, MARGIN)
@@ -152,7 +154,7 @@ def _told(color: Planes, guides: Planes, near: Planes, level: Plane) -> tuple[Pl
     kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
     out = _like(torch.empty(0, dtype=kind), 4 * (10 + len(guides)), height // 2, width // 2)
     _swift_loops.told(height // 2, color, tone, guides, noises, number, _array(out[0].permute(1, 2, 0)))
-    return start.copy(), nearby, [out]
+    return noises[:2].copy(), nearby, [out]
 
 
 def _decoded(trunk: Trunk, told: list[Tensor]) -> list[Tensor]:
@@ -241,12 +243,12 @@ def _by_bands(
 
 
 def _prepared(
-    trunk: Trunk, x: Float[Tensor, "1 c h w"], color: Planes, near: Planes, start: Plane
+    trunk: Trunk, x: Float[Tensor, "1 c h w"], color: Planes, near: Planes, start: Planes
 ) -> tuple[Planes, Planes, Planes, Planes, Plane, _Level]:
     """Prefiltered guides, tones, features but for their tones, divisor, variance, and the level below."""
-    height, width = start.shape
-    seen, tone, features = (_empty(channels, height, width, margin=EDGE) for channels in (7, 3, 10))
-    divisor, variance = np.empty((3, height, width), np.float32), np.empty_like(start)
+    height, width = start.shape[1:]
+    seen, tone, features = (_empty(channels, height, width, margin=EDGE) for channels in (7, 3, TRUSTED + 1))
+    divisor, variance = np.empty((3, height, width), np.float32), np.empty_like(start[0])
     half = _level(height // 2, width // 2)
 
     def prepare(first: int, said: Said, bias: Plane) -> None:
@@ -263,7 +265,7 @@ def _prepared(
 
 def _level(height: int, width: int) -> _Level:
     weighted, variance = _empty(4, height, width, margin=0), _empty(height, width, margin=0)
-    return _Level(weighted, _empty(10, height, width, margin=EDGE), variance, width)
+    return _Level(weighted, _empty(TRUSTED + 1, height, width, margin=EDGE), variance, width)
 
 
 def _compared(tone: Planes, seen: Planes, variance: Plane, features: Planes) -> Plane:

@@ -12,6 +12,7 @@ from mcdenoise.networks._swift_pixels import (
     CLEAN,
     FAR_BELOW,
     KIN,
+    TRUSTED,
     ZERO,
     in_turn,
     once,
@@ -89,11 +90,12 @@ def filtered(share: Any, said: Any, bias: Any, first: Any, features: Any, varian
                                  CARE, noisy)  # fmt: skip
             own, best = ten(features, y + 2, x + 2), sixteen(FAR_BELOW)
             for tap in range(25):
-                strange = strangeness(ten(features, y + tap // 5, x + tap % 5), own, strength)
-                logit = once(said, bias, tap, number, x) - strange
+                row, column = y + tap // 5, x + tap % 5
+                strange = strangeness(ten(features, row, column), own, strength)
+                logit = once(said, bias, tap, number, x) - strange + load(features, (TRUSTED, row, column))
                 best = most(best, logit)
                 store(weights, (tap, 0), logit)
-            mean = _weighted_mean(weights, best, 5, features[7:], y, x)
+            mean = _weighted_mean(weights, best, 5, features[7:10], y, x)
             for c in range(3):
                 store(out, (c, y + 2, x + 2), mean[c])
 
@@ -204,8 +206,10 @@ def finest_filtered(
             strength = _strength(a, b, c, d, CARE, noisy)
             own, best = ten(features, y + 2, x + 2), sixteen(FAR_BELOW)
             for tap in range(25):
-                strange = strangeness(ten(features, y + tap // 5, x + tap % 5), own, strength)
-                logit = per_pixel(said, bias, tap, number, x) - strange
+                row, column = y + tap // 5, x + tap % 5
+                strange = strangeness(ten(features, row, column), own, strength)
+                trusted = load(features, (TRUSTED, row, column))
+                logit = per_pixel(said, bias, tap, number, x) - strange + trusted
                 best = most(best, logit)
                 store(weights, (tap, 0), logit)
             mean = _weighted_mean(weights, best, 5, tone, y, x)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mcdenoise import affinity
-from mcdenoise.networks import _kernels, _trunk
+from mcdenoise.networks import _kernels, _trunk, hybrid
 from mcdenoise.networks._compiled import of_lines, of_pixels, over_rows
 from mcdenoise.networks._swift_pixels import (
     CLEAN,
@@ -18,6 +18,7 @@ from mcdenoise.networks._swift_pixels import (
     FIFTH,
     HUNDRED,
     KIN,
+    TRUSTED,
     ZERO,
     per_pixel,
     seven,
@@ -35,6 +36,7 @@ from mcdenoise.networks._vectors import (
     load,
     log1p,
     most,
+    root,
     sixteen,
     store,
     tanh,
@@ -43,6 +45,7 @@ from mcdenoise.networks._vectors import (
 SHRINK = np.float32(affinity.SHRINK)
 FEW, FEW_AROUND = np.float32(affinity.FEW), np.float32(affinity.FEW_AROUND)
 TRUST, CALMER = np.float32(_kernels.TRUST), np.float32(_kernels.CALMER)
+MISTRUST = np.float32(hybrid.MISTRUST)
 NOISE_RANGE, MOST_NOISE = np.float32(_kernels.NOISE_RANGE), np.float32(_kernels.MOST_NOISE)
 LEAST_ALBEDO = np.float32(_trunk.LEAST_ALBEDO)
 # What `prepared` is told of a pixel: the guides' kernel, trust, share, correction and factor.
@@ -258,7 +261,8 @@ def prepared(
     seen: Any, tone: Any, features: Any, divisor: Any, variance: Any, level: Any,
 ) -> None:  # fmt: skip
     """What `hybrid` makes of its predictions before anything is filtered, from row 2 * `first` on, and the
-    level below. `near` has a margin of its own; color, start, divisor and variance have none."""
+    level below. `near` has a margin of its own; color, start, divisor and variance have none. `start`: what
+    statistics say of the variance, and how unlike a pixel is."""
     weighted, below, calm = level
     weights = np.empty((25, 16), np.float32)
     for row in range(*share):
@@ -266,14 +270,25 @@ def prepared(
         weighted[:, small], below[:7, small + 2], calm[small] = 0, 0, 0
         for number in (2 * row, 2 * row + 1):
             y = 2 * first + number
-            for x in range(0, start.shape[1], 16):
+            for x in range(0, start.shape[2], 16):
                 guides = _prefiltered(said, bias, weights, number, near, margin, y, x)
                 for c in range(7):
                     store(seen, (c, y + 2, x + 2), guides[c])
                     corrected = guides[c] + tanh(per_pixel(said, bias, OF_CORRECTION + c, number, x))
                     store(features, (c, y + 2, x + 2), corrected)
                     add_pairs(below, (c, small + 2, x // 2 + 2), corrected)
-                weight = within(TRUST, per_pixel(said, bias, OF_TRUST, number, x))
+                found = load(start, (0, y, x)) * within(
+                    NOISE_RANGE, per_pixel(said, bias, OF_FACTOR, number, x)
+                )
+                found = least(found, MOST_NOISE)
+                store(variance, (y, x), found)
+                add_pairs(calm, (small, x // 2), found)
+                doubt = found / (found + SHRINK)
+                trust = per_pixel(said, bias, OF_TRUST, number, x)
+                trust = trust - MISTRUST * doubt * root(load(start, (1, y, x)))
+                trust = TRUST * tanh(trust / TRUST)
+                store(features, (TRUSTED, y + 2, x + 2), trust)
+                weight = exp(trust)
                 add_pairs(weighted, (3, small, x // 2), weight)
                 asked = ONE / (ONE + exp(ZERO - per_pixel(said, bias, OF_SHARE, number, x)))
                 for c in range(3):
@@ -283,10 +298,6 @@ def prepared(
                     radiance = most(load(color, (c, y, x)), ZERO) / by
                     add_pairs(weighted, (c, small, x // 2), radiance * weight)
                     store(tone, (c, y + 2, x + 2), to_tone(radiance))
-                found = load(start, (y, x)) * within(NOISE_RANGE, per_pixel(said, bias, OF_FACTOR, number, x))
-                found = least(found, MOST_NOISE)
-                store(variance, (y, x), found)
-                add_pairs(calm, (small, x // 2), found)
         _toned_level(weighted, below, calm, small)
 
 
@@ -294,7 +305,9 @@ def prepared(
 def _toned_level(weighted: Any, features: Any, variance: Any, y: Any) -> None:
     """What is left to do for a row of a level once means are taken."""
     for x in range(0, variance.shape[1], 16):
-        weight = HUNDRED / load(weighted, (3, y, x))
+        trusted = load(weighted, (3, y, x))
+        store(features, (TRUSTED, y + 2, x + 2), log1p(trusted - ONE))
+        weight = HUNDRED / trusted
         for c in range(3):
             tone = log1p(most(load(weighted, (c, y, x)), ZERO) * weight) * FIFTH
             store(features, (7 + c, y + 2, x + 2), tone)

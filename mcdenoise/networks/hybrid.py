@@ -39,6 +39,8 @@ ALONE = 5.0
 MIXED = 0.8
 # The logit of a pixel's own share in that mixture, to begin with.
 OWN = 3.0
+# So much is taken from the logarithm of a pixel's weight, in noise, for each tone that it is unlike others.
+MISTRUST = 5.0
 # Variance of tones at which half of the shift is left: without noise there is no bias to make up for.
 SHIFTED = 0.002
 
@@ -86,6 +88,7 @@ class Network(KernelPredicting):
         kernel, mixture, *others = predicted.split(sizes, dim=1)
         trust, share, shift, correction, care, factor, sight = (other.float() for other in others)
         divisor, noise = reflectance(guides, share), predicted_noise(start, factor)
+        trust = sceptical(trust, start.unlike, noise.detach())
         pixels = Pixels(kernel, trust, correction, care, noise.detach())
         radiance, seen = ridden(color.clamp(min=0) / divisor, divisor, riders), prefiltered(guides, sight)
         tone = self.reconstruct(radiance, seen, pixels, levels, mean_tone, as_it_is)
@@ -99,6 +102,14 @@ class Network(KernelPredicting):
         if not self.training:
             estimate = without_fireflies(estimate, noise)
         return Output(estimate, noise, far, alighted(tone, divisor, riders), seen)
+
+
+def sceptical(
+    trust: Float[Tensor, "n 1 h w"], unlike: Float[Tensor, "n 1 h w"], noise: Float[Tensor, "n 1 h w"]
+) -> Float[Tensor, "n 1 h w"]:
+    """The logarithm of a pixel's weight in the pyramid, less where a noisy pixel is like none of its
+    neighbours: one firefly in a coarse pixel is a stain (docs/decisions/0027)."""
+    return trust - MISTRUST * affinity.doubt(noise) * unlike.sqrt()
 
 
 def mended(
