@@ -325,7 +325,7 @@ def test_fused_filter_and_its_gradients_are_what_torch_computes(
              torch.rand(2, 10, height, width) * 0.3, torch.rand(2, 4, height, width) * 30]  # fmt: skip
 
     def filtered(picture: Tensor, logits: Tensor, features: Tensor, care: Tensor) -> tuple[Tensor, ...]:
-        place = _kernels.Level(features, torch.full_like(features[:, :1], 0.01))
+        place = _kernels.Level(features, *(torch.full_like(features[:, :1], value) for value in (0.01, 0.7)))
         return (_kernels._filter(logits, place, care)(picture),)
 
     compare(filtered, given, plain)
@@ -338,7 +338,10 @@ def test_fused_upsampling_and_its_gradients_are_what_torch_computes(plain: Calla
     def upsampled(
         picture: Tensor, logits: Tensor, fine: Tensor, coarse: Tensor, care: Tensor
     ) -> tuple[Tensor, ...]:
-        places = [_kernels.Level(part, torch.full_like(part[:, :1], 0.01)) for part in (fine, coarse)]
+        places = [
+            _kernels.Level(part, *(torch.full_like(part[:, :1], value) for value in (0.01, 0.7)))
+            for part in (fine, coarse)
+        ]
         zeros = torch.zeros(2, PER_LEVEL, 10, 20).split(PARTS, dim=1)
         level = Predicted(*zeros)._replace(upsampling=logits, upsampling_care=care)
         return _kernels.upsampled(picture, level, *places)

@@ -46,19 +46,23 @@ MOST_NOISE = 0.5
 CALMER = 0.5
 # Guides before this one are means over samples.
 NEARNESS = 6
+# How much less guides count for each unit of strangeness between them and what is left of them, prefiltered.
+MURK = 10.0
 # Bound on the log of a pixel's weight: a firefly can count e^-12 times as much as its neighbour.
 TRUST = 6.0
 
 
 class Pixels(NamedTuple):
     """What is predicted for each pixel: its kernel, the logarithm of its weight, what to add to its guides,
-    how much differing features count, and its noise's variance in tones, through which nothing is learned."""
+    how much differing features count, and, through which nothing is learned, its noise's variance in tones
+    and how clear its guides are."""
 
     kernel: Float[Tensor, "n k h w"]
     trust: Float[Tensor, "n 1 h w"]
     correction: Float[Tensor, "n 7 h w"]
     care: Float[Tensor, "n 4 h w"]
     noise: Float[Tensor, "n 1 h w"]
+    clear: Float[Tensor, "n 1 h w"]
 
 
 # Radiance times weight, riders times weight, weight.
@@ -147,10 +151,12 @@ class Level(NamedTuple):
     Attributes:
         features: guides prefiltered and corrected, and tones: nothing is learned through those.
         noise: variance of those tones.
+        clear: how much of their say guides keep.
     """
 
     features: Float[Tensor, "n 10 h w"]
     noise: Float[Tensor, "n 1 h w"]
+    clear: Float[Tensor, "n 1 h w"]
 
 
 def reconstruct(
@@ -174,34 +180,45 @@ def reconstruct(
     weight = _within(TRUST, pixels.trust)
     weighted = torch.cat([radiance * weight, weight], dim=1)
     features = guides + torch.tanh(pixels.correction)
-    finest = _finest(weighted, guides.detach(), features, pixels.noise)
+    finest = _finest(weighted, guides.detach(), features, pixels)
     here = filtered(weighted, _filter(pixels.kernel, finest, pixels.care))
-    above, coarse = coarser(*pooled(weighted, features, pixels.noise), levels, filtered, tone)
+    above, coarse = coarser(*pooled(weighted, features, pixels.noise, pixels.clear), levels, filtered, tone)
     return _joined(above, here, levels[0], finest, coarse, tone)
 
 
 def pooled(
-    weighted: Weighted, features: Float[Tensor, "n 7 h w"], variance: Float[Tensor, "n 1 h w"]
-) -> tuple[Float[Tensor, "n c h2 w2"], Float[Tensor, "n 7 h2 w2"], Float[Tensor, "n 1 h2 w2"]]:
+    weighted: Weighted,
+    features: Float[Tensor, "n 7 h w"],
+    variance: Float[Tensor, "n 1 h w"],
+    clear: Float[Tensor, "n 1 h w"],
+) -> tuple[
+    Float[Tensor, "n c h2 w2"],
+    Float[Tensor, "n 7 h2 w2"],
+    Float[Tensor, "n 1 h2 w2"],
+    Float[Tensor, "n 1 h2 w2"],
+]:
     """Half the size, by means; less noise is left in those."""
-    weighted, features, variance = (F.avg_pool2d(part, 2) for part in (weighted, features, variance))
-    return weighted, features, CALMER * variance
+    weighted, features, variance, clear = (
+        F.avg_pool2d(part, 2) for part in (weighted, features, variance, clear)
+    )
+    return weighted, features, CALMER * variance, clear
 
 
 def coarser(
     weighted: Weighted,
     features: Float[Tensor, "n 7 h w"],
     variance: Float[Tensor, "n 1 h w"],
+    clear: Float[Tensor, "n 1 h w"],
     levels: list[Predicted],
     filtered: Filter,
     tone: Callable[[Tensor], Tensor],
 ) -> tuple[Float[Tensor, "n p h w"], Level]:
     """A level of the pyramid, joined with those below it; and what its pixels are compared by."""
     level, *below = levels
-    place = Level(torch.cat([features, _tone(weighted)], dim=1), variance)
+    place = Level(torch.cat([features, _tone(weighted)], dim=1), variance, clear)
     here = filtered(weighted, _filter(level.kernel, place, level.kernel_care))
     if below:
-        above, coarse = coarser(*pooled(weighted, features, variance), below, filtered, tone)
+        above, coarse = coarser(*pooled(weighted, features, variance, clear), below, filtered, tone)
         here = _joined(above, here, below[0], place, coarse, tone)
     return here, place
 
@@ -245,6 +262,14 @@ def prefiltered(
     return torch.cat([flat, guides[:, NEARNESS : affinity.CHANNELS]], dim=1)
 
 
+@torch.no_grad()
+def clearness(guides: Float[Tensor, "n g h w"], seen: Float[Tensor, "n 7 h w"]) -> Float[Tensor, "n 1 h w"]:
+    """How much of their say guides keep: less where prefiltering found noise in them, within 5x5 pixels; out
+    of focus at few samples neighbours differ by chance (docs/decisions/0028)."""
+    murk = affinity.strangeness(seen, guides[:, : affinity.CHANNELS], affinity.care(guides))[:, None]
+    return 1 / (1 + MURK * affinity.box(murk))
+
+
 def predicted_noise(start: Spread, factor: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
     """The variance of a tone's noise: what statistics say, times what the network makes of it, since only it
     can tell noise from blinds before a window."""
@@ -275,14 +300,14 @@ def _finest(
     weighted: Weighted,
     guides: Float[Tensor, "n 7 h w"],
     features: Float[Tensor, "n 7 h w"],
-    variance: Float[Tensor, "n 1 h w"],
+    pixels: Pixels,
 ) -> Level:
     """Noisy tones stand back behind the mean over their kin nearby, so that a firefly is one of them."""
     tone = _tone(weighted)
     kin = _kin(tone, guides)
-    shrunk = affinity.doubt(variance)
-    left = variance * (shrunk.square() / kin.near + (1 - shrunk).square())
-    return Level(torch.cat([features, torch.lerp(tone, kin.mean, shrunk)], dim=1), left)
+    shrunk = affinity.doubt(pixels.noise)
+    left = pixels.noise * (shrunk.square() / kin.near + (1 - shrunk).square())
+    return Level(torch.cat([features, torch.lerp(tone, kin.mean, shrunk)], dim=1), left, pixels.clear)
 
 
 def _tone(weighted: Weighted) -> Float[Tensor, "n 3 h w"]:
@@ -291,7 +316,7 @@ def _tone(weighted: Weighted) -> Float[Tensor, "n 3 h w"]:
 
 def _filter(logits: Float[Tensor, "n k h w"], place: Level, care: Float[Tensor, "n 4 h w"]) -> Apply:
     """Filters a picture by kernels that shun pixels of other features."""
-    strength, features = _strength(care, place.noise), place.features
+    strength, features = _strength(care, place.noise, place.clear), place.features
     fused = _fused_for(logits)
     if fused:
         return partial(fused.filtered, logits=logits, features=features, strength=strength, size=KERNEL)
@@ -304,7 +329,7 @@ def upsampled(
 ) -> tuple[Float[Tensor, "n c h2 w2"], Float[Tensor, "n 1 h2 w2"]]:
     """Twice the size, each child from the coarse pixels around it that are like it; and how like they are."""
     logits = level.upsampling
-    strength = upsampling_strength(level.upsampling_care, fine.noise, coarse.noise)
+    strength = upsampling_strength(level.upsampling_care, fine.noise, coarse)
     fused = _fused_for(picture)
     if fused:
         return fused.upsampled(picture, logits, fine.features, coarse.features, strength)  # type: ignore[no-any-return]
@@ -314,17 +339,20 @@ def upsampled(
 
 
 def upsampling_strength(
-    care: Float[Tensor, "n 4 h w"], fine: Float[Tensor, "n 1 h2 w2"], coarse: Float[Tensor, "n 1 h w"]
+    care: Float[Tensor, "n 4 h w"], fine: Float[Tensor, "n 1 h2 w2"], coarse: Level
 ) -> Float[Tensor, "n 4 h w"]:
     """How much features count between a pixel and the coarse ones around it, by the noise of both."""
-    strength = _strength(care, F.avg_pool2d(fine, 2) + coarse)
+    strength = _strength(care, F.avg_pool2d(fine, 2) + coarse.noise, coarse.clear)
     return strength * care.new_tensor(COARSE_CARE)[:, None, None]
 
 
-def _strength(care: Float[Tensor, "n 4 h w"], variance: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 4 h w"]:
-    """How much features count: guides by `affinity.CARE`, tones by their noise, times what is predicted."""
+def _strength(
+    care: Float[Tensor, "n 4 h w"], variance: Float[Tensor, "n 1 h w"], clear: Float[Tensor, "n 1 h w"]
+) -> Float[Tensor, "n 4 h w"]:
+    """How much features count: guides by `affinity.CARE` and as far as they are clear, tones by their noise,
+    times what is predicted."""
     factor = affinity.care(care) * _within(CARE_RANGE, care)
-    return torch.cat([factor[:, :3], factor[:, 3:] / (variance + affinity.CLEAN)], dim=1)
+    return torch.cat([factor[:, :3] * clear, factor[:, 3:] / (variance + affinity.CLEAN)], dim=1)
 
 
 def _fused_for(picture: Tensor) -> ModuleType | None:

@@ -84,13 +84,18 @@ Said = Shaped[np.ndarray, "o _ _"]
 
 class _Level(NamedTuple):
     """Of a level of the pyramid: radiance times weight (3) and weight; the ten features and the logarithm of
-    the weight, with a margin; the noise's variance. Rows go on to a multiple of `LANES`; `width` is the
-    picture's."""
+    the weight, with a margin; the noise's variance; how clear guides are. Rows go on to a multiple of
+    `LANES`; `width` is the picture's."""
 
     weighted: Planes
     features: Planes
     variance: Plane
+    clear: Plane
     width: int
+
+
+# A level's picture, its features, the variance of its noise and how clear its guides are.
+_Filtered = tuple[Planes, Planes, Plane, Plane]
 
 
 def denoised(
@@ -123,7 +128,7 @@ def _estimated(trunk: Trunk, color: Planes, guides: Planes, near: Planes, level:
     decide how much memory is taken."""
     start, nearby, told = _told(color, guides, near, level)
     decoded = _decoded(trunk, told)
-    seen, tone, features, divisor, variance, half = _prepared(trunk, decoded[0], color, near, start)
+    seen, tone, features, divisor, variance, clear, half = _prepared(trunk, decoded[0], color, near, start)
     left = _compared(tone, seen, variance, features)
     del seen
     coarse = _coarser(trunk, decoded, half)
@@ -131,7 +136,7 @@ def _estimated(trunk: Trunk, color: Planes, guides: Planes, near: Planes, level:
 
     def finish(first: int, said: Said, bias: Plane) -> None:
         rows = 2 * said.shape[1]
-        _swift_filters.finest_filtered(rows, said, bias, first, features, tone, left, out)
+        _swift_filters.finest_filtered(rows, said, bias, first, features, tone, left, clear, out)
         _swift_filters.finest_joined(rows, said, bias, first, coarse, features, left, variance, divisor, out)
 
     _by_bands(trunk.heads[0], decoded[0], OF_FINEST, finish)
@@ -244,28 +249,32 @@ def _by_bands(
 
 def _prepared(
     trunk: Trunk, x: Float[Tensor, "1 c h w"], color: Planes, near: Planes, start: Planes
-) -> tuple[Planes, Planes, Planes, Planes, Plane, _Level]:
-    """Prefiltered guides, tones, features but for their tones, divisor, variance, and the level below."""
+) -> tuple[Planes, Planes, Planes, Planes, Plane, Plane, _Level]:
+    """Prefiltered guides, tones, features but for their tones, divisor, variance, how clear guides are, and
+    the level below."""
     height, width = start.shape[1:]
     seen, tone, features = (_empty(channels, height, width, margin=EDGE) for channels in (7, 3, TRUSTED + 1))
     divisor, variance = np.empty((3, height, width), np.float32), np.empty_like(start[0])
+    murk, clear = np.empty_like(variance), np.empty_like(variance)
     half = _level(height // 2, width // 2)
 
     def prepare(first: int, said: Said, bias: Plane) -> None:
         _swift_loops.prepared(
             said.shape[1], said, bias, first, color, near, MARGIN, start, seen, tone, features, divisor,
-            variance, half[:3],
+            variance, murk, half[:3],
         )  # fmt: skip
 
     _by_bands(trunk.heads[0], x, OF_FEATURES, prepare)
+    _swift_loops.cleared(height // 2, murk, clear, half.clear)
     for planes in (seen, tone):
         _border(planes, width, EDGE)
-    return seen, tone, features, divisor, variance, half
+    return seen, tone, features, divisor, variance, clear, half
 
 
 def _level(height: int, width: int) -> _Level:
-    weighted, variance = _empty(4, height, width, margin=0), _empty(height, width, margin=0)
-    return _Level(weighted, _empty(TRUSTED + 1, height, width, margin=EDGE), variance, width)
+    weighted = _empty(4, height, width, margin=0)
+    variance, clear = (_empty(height, width, margin=0) for _ in range(2))
+    return _Level(weighted, _empty(TRUSTED + 1, height, width, margin=EDGE), variance, clear, width)
 
 
 def _compared(tone: Planes, seen: Planes, variance: Plane, features: Planes) -> Plane:
@@ -276,8 +285,8 @@ def _compared(tone: Planes, seen: Planes, variance: Plane, features: Planes) -> 
     return left
 
 
-def _coarser(trunk: Trunk, decoded: Sequence[Tensor], finest: _Level) -> tuple[Planes, Planes, Plane]:
-    """A level's picture, joined with those below it, its features and the variance of its noise."""
+def _coarser(trunk: Trunk, decoded: Sequence[Tensor], finest: _Level) -> _Filtered:
+    """A level's picture, joined with those below it."""
     levels = [finest]
     for _ in decoded[1:]:
         levels.append(_below(levels[-1]))
@@ -290,27 +299,27 @@ def _coarser(trunk: Trunk, decoded: Sequence[Tensor], finest: _Level) -> tuple[P
     return coarse
 
 
-def _filtered(
-    level: _Level, head: torch.nn.Module, x: Float[Tensor, "1 c h w"]
-) -> tuple[Planes, Planes, Plane]:
+def _filtered(level: _Level, head: torch.nn.Module, x: Float[Tensor, "1 c h w"]) -> _Filtered:
     """As `_coarser`, nothing joined."""
     _border(level.features, level.width, EDGE)
     picture = _empty(3, x.shape[2], level.width, margin=EDGE)
 
     def use(first: int, said: Said, bias: Plane) -> None:
-        _swift_filters.filtered(said.shape[1], said, bias, first, level.features, level.variance, picture)
+        _swift_filters.filtered(
+            said.shape[1], said, bias, first, level.features, level.variance, level.clear, picture
+        )
 
     _by_bands(head, x, OF_KERNEL, use)
     _border(picture, level.width, EDGE)
-    return picture, level.features, level.variance
+    return picture, level.features, level.variance, level.clear
 
 
 def _join(
-    here: tuple[Planes, Planes, Plane], coarse: tuple[Planes, Planes, Plane], head: torch.nn.Module,
+    here: _Filtered, coarse: _Filtered, head: torch.nn.Module,
     x: Float[Tensor, "1 c h w"],
 ) -> None:  # fmt: skip
     """Join a level's picture with the coarser one, of which the head tells by `x`, in place."""
-    picture, features, variance = here
+    picture, features, variance, _ = here
 
     def use(first: int, said: Said, bias: Plane) -> None:
         _swift_filters.joined(2 * said.shape[1], said, bias, first, coarse, features, variance, picture)
@@ -321,7 +330,7 @@ def _join(
 
 def _below(fine: _Level) -> _Level:
     level = _level(len(fine.variance) // 2, fine.width // 2)
-    _swift_loops.halved(len(level.variance), fine[:3], level[:3])
+    _swift_loops.halved(len(level.variance), fine[:4], level[:4])
     return level
 
 

@@ -69,16 +69,18 @@ def _weighted_mean(weights: Any, best: Any, size: Any, image: Any, y: Any, x: An
 
 
 @of_pixels
-def _strength(a: Any, b: Any, c: Any, d: Any, care: Any, noisy: Any) -> Any:
+def _strength(a: Any, b: Any, c: Any, d: Any, care: Any, noisy: Any, clear: Any) -> Any:
     """`_kernels._strength` by what a head says of care."""
     return (
-        care[0] * within(CARE_RANGE, a), care[1] * within(CARE_RANGE, b), care[2] * within(CARE_RANGE, c),
-        care[3] * within(CARE_RANGE, d) / noisy,
+        care[0] * within(CARE_RANGE, a) * clear, care[1] * within(CARE_RANGE, b) * clear,
+        care[2] * within(CARE_RANGE, c) * clear, care[3] * within(CARE_RANGE, d) / noisy,
     )  # fmt: skip
 
 
 @over_rows
-def filtered(share: Any, said: Any, bias: Any, first: Any, features: Any, variance: Any, out: Any) -> None:
+def filtered(
+    share: Any, said: Any, bias: Any, first: Any, features: Any, variance: Any, clear: Any, out: Any
+) -> None:
     """A level's tones filtered, from row `first` on; `said` are its kernel and care."""
     weights = np.empty((25, 16), np.float32)
     for number in range(*share):
@@ -87,7 +89,7 @@ def filtered(share: Any, said: Any, bias: Any, first: Any, features: Any, varian
             noisy = load(variance, (y, x)) + CLEAN
             strength = _strength(once(said, bias, 25, number, x), once(said, bias, 26, number, x),
                                  once(said, bias, 27, number, x), once(said, bias, 28, number, x),
-                                 CARE, noisy)  # fmt: skip
+                                 CARE, noisy, load(clear, (y, x)))  # fmt: skip
             own, best = ten(features, y + 2, x + 2), sixteen(FAR_BELOW)
             for tap in range(25):
                 row, column = y + tap // 5, x + tap % 5
@@ -114,12 +116,12 @@ def _upsampled(
     x: Any,
 ) -> Any:
     """`_kernels.upsampled`: three tones, and how like the coarse pixels are."""
-    picture, features, calm = coarse
+    picture, features, calm, clear = coarse
     place, up, half = first + 18 * (y % 2), y // 2 + 1, x // 2
     care, noisy = first + 40, noisy + doubled(calm, (y // 2, half)) + CLEAN
     strength = _strength(twice(said, bias, care, row, half), twice(said, bias, care + 1, row, half),
                          twice(said, bias, care + 2, row, half), twice(said, bias, care + 3, row, half),
-                         COARSE_CARE, noisy)  # fmt: skip
+                         COARSE_CARE, noisy, doubled(clear, (y // 2, half)))  # fmt: skip
     alike, best = sixteen(ZERO), sixteen(FAR_BELOW)
     for tap in range(9):
         around = ten_doubled(features, up + tap // 3, half + 1 + tap % 3)
@@ -189,7 +191,7 @@ def joined(
 
 @over_rows
 def finest_filtered(
-    share: Any, said: Any, bias: Any, first: Any, features: Any, tone: Any, left: Any, out: Any
+    share: Any, said: Any, bias: Any, first: Any, features: Any, tone: Any, left: Any, clear: Any, out: Any
 ) -> None:
     """The finest level's tones filtered, from row 2 * `first` on; `out` has no margin. `said` is all that the
     finest head has to say for this and for `finest_joined` (see `OF_SHIFT`)."""
@@ -203,7 +205,7 @@ def finest_filtered(
                 per_pixel(said, bias, OF_CARE + 2, number, x),
                 per_pixel(said, bias, OF_CARE + 3, number, x),
             )
-            strength = _strength(a, b, c, d, CARE, noisy)
+            strength = _strength(a, b, c, d, CARE, noisy, load(clear, (y, x)))
             own, best = ten(features, y + 2, x + 2), sixteen(FAR_BELOW)
             for tap in range(25):
                 row, column = y + tap // 5, x + tap % 5

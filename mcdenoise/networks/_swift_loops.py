@@ -45,7 +45,7 @@ from mcdenoise.networks._vectors import (
 SHRINK = np.float32(affinity.SHRINK)
 FEW, FEW_AROUND = np.float32(affinity.FEW), np.float32(affinity.FEW_AROUND)
 TRUST, CALMER = np.float32(_kernels.TRUST), np.float32(_kernels.CALMER)
-MISTRUST = np.float32(hybrid.MISTRUST)
+MISTRUST, MURK = np.float32(hybrid.MISTRUST), np.float32(_kernels.MURK)
 NOISE_RANGE, MOST_NOISE = np.float32(_kernels.NOISE_RANGE), np.float32(_kernels.MOST_NOISE)
 LEAST_ALBEDO = np.float32(_trunk.LEAST_ALBEDO)
 # What `prepared` is told of a pixel: the guides' kernel, trust, share, correction and factor.
@@ -258,11 +258,11 @@ def _prefiltered(
 @over_rows
 def prepared(
     share: Any, said: Any, bias: Any, first: Any, color: Any, near: Any, margin: Any, start: Any,
-    seen: Any, tone: Any, features: Any, divisor: Any, variance: Any, level: Any,
+    seen: Any, tone: Any, features: Any, divisor: Any, variance: Any, murk: Any, level: Any,
 ) -> None:  # fmt: skip
     """What `hybrid` makes of its predictions before anything is filtered, from row 2 * `first` on, and the
-    level below. `near` has a margin of its own; color, start, divisor and variance have none. `start`: what
-    statistics say of the variance, and how unlike a pixel is."""
+    level below. `near` has a margin of its own; color, start, divisor, variance and murk have none. `start`
+    is what statistics say of the variance, and how unlike a pixel is."""
     weighted, below, calm = level
     weights = np.empty((25, 16), np.float32)
     for row in range(*share):
@@ -272,6 +272,8 @@ def prepared(
             y = 2 * first + number
             for x in range(0, start.shape[2], 16):
                 guides = _prefiltered(said, bias, weights, number, near, margin, y, x)
+                raw = seven(near, y + margin, x + margin)
+                store(murk, (y, x), strangeness_of_guides(guides, raw))
                 for c in range(7):
                     store(seen, (c, y + 2, x + 2), guides[c])
                     corrected = guides[c] + tanh(per_pixel(said, bias, OF_CORRECTION + c, number, x))
@@ -315,11 +317,36 @@ def _toned_level(weighted: Any, features: Any, variance: Any, y: Any) -> None:
 
 
 @over_rows
+def cleared(share: Any, murk: Any, clear: Any, below: Any) -> None:
+    """`_kernels.clearness` by what prefiltering took from the guides, and its means for the level below."""
+    height, width = murk.shape
+    inside = np.zeros(width + 4, np.float32)
+    inside[2:-2] = 1
+    columns, line = np.empty(width, np.float32), np.zeros(width + 4, np.float32)
+    _sums(inside, columns, width)
+    for row in range(*share):
+        below[row] = 0
+        for y in (2 * row, 2 * row + 1):
+            line[2:-2] = 0
+            top, bottom = max(y - 2, 0), min(y + 3, height)
+            for near in range(top, bottom):
+                for x in range(width):
+                    line[x + 2] += murk[near, x]
+            found = clear[y]
+            _sums(line, found, width)
+            for x in range(width):
+                mean = found[x] / (columns[x] * np.float32(bottom - top))
+                found[x] = ONE / (ONE + MURK * mean)
+            for x in range(0, width, 16):
+                add_pairs(below, (row, x // 2), load(clear, (y, x)))
+
+
+@over_rows
 def halved(share: Any, fine: Any, level: Any) -> None:
     """A level from the finer one, by means."""
-    weighted, below, calm = level
+    weighted, below, calm, clear = level
     for row in range(*share):
-        weighted[:, row], below[:7, row + 2], calm[row] = 0, 0, 0
+        weighted[:, row], below[:7, row + 2], calm[row], clear[row] = 0, 0, 0, 0
         for y in (2 * row, 2 * row + 1):
             for x in range(0, fine[2].shape[1], 16):
                 for c in range(4):
@@ -327,6 +354,7 @@ def halved(share: Any, fine: Any, level: Any) -> None:
                 for c in range(7):
                     add_pairs(below, (c, row + 2, x // 2 + 2), load(fine[1], (c, y + 2, x + 2)))
                 add_pairs(calm, (row, x // 2), load(fine[2], (y, x)))
+                add_pairs(clear, (row, x // 2), load(fine[3], (y, x)))
         _toned_level(weighted, below, calm, row)
 
 

@@ -16,6 +16,7 @@ from mcdenoise.networks._kernels import (
     Pixels,
     alighted,
     brightest_kin,
+    clearness,
     mean_tone,
     predicted_noise,
     prefiltered,
@@ -89,8 +90,8 @@ class Network(KernelPredicting):
         trust, share, shift, correction, care, factor, sight = (other.float() for other in others)
         divisor, noise = reflectance(guides, share), predicted_noise(start, factor)
         trust = sceptical(trust, start.unlike, noise.detach())
-        pixels = Pixels(kernel, trust, correction, care, noise.detach())
         radiance, seen = ridden(color.clamp(min=0) / divisor, divisor, riders), prefiltered(guides, sight)
+        pixels = Pixels(kernel, trust, correction, care, noise.detach(), clearness(guides, seen))
         tone = self.reconstruct(radiance, seen, pixels, levels, mean_tone, as_it_is)
         far = strain([shift / SHIFT, correction, care, factor], levels) if self.training else None
         shift = SHIFT * torch.tanh(shift / SHIFT) * pixels.noise / (pixels.noise + SHIFTED)

@@ -10,6 +10,7 @@ from mcdenoise.networks._kernels import (
     KernelPredicting,
     Pixels,
     alighted,
+    clearness,
     mean_radiance,
     predicted_noise,
     prefiltered,
@@ -39,8 +40,8 @@ class Network(KernelPredicting):
         kernel, *others = predicted.split([TAPS, 1, 1, affinity.CHANNELS, CARES, 1, TAPS], dim=1)
         trust, share, correction, care, factor, sight = (other.float() for other in others)
         divisor, noise = reflectance(guides, share), predicted_noise(start, factor)
-        pixels = Pixels(kernel, trust, correction, care, noise.detach())
         radiance, seen = ridden(color / divisor, divisor, riders), prefiltered(guides, sight)
+        pixels = Pixels(kernel, trust, correction, care, noise.detach(), clearness(guides, seen))
         radiance = self.reconstruct(radiance, seen, pixels, levels, mean_radiance, tone_map)
         far = strain([correction, care, factor], levels) if self.training else None
         return Output(radiance[:, :3] * divisor, noise, far, alighted(radiance, divisor, riders), seen)
