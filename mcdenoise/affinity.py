@@ -152,6 +152,14 @@ def kin(tone: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> Kin
     return Kin(mean / near, near, variance.mean(1, keepdim=True), count, unlike)
 
 
+def outshining(tone: Float[Tensor, "n 3 h w"], unlike: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
+    """How unlike its neighbours (`Kin.unlike`) a pixel is that is brighter than the 3x3 pixels around; 0 for
+    the others."""
+    level = tone.mean(1, keepdim=True)
+    around = F.avg_pool2d(F.pad(level, [1] * 4, mode="replicate"), 3, stride=1)
+    return torch.where(level > around, unlike, 0)
+
+
 def noise(tone: Float[Tensor, "n 3 h w"], found: Kin) -> Float[Tensor, "n 1 h w"]:
     """The variance of a tone's noise, told from the variance among kin; where there are few, from what there
     is among their neighbours, or, last, from that of all tones around."""

@@ -102,16 +102,26 @@ def test_gradient_of_spread_out_is_that_of_a_pixel_shuffle() -> None:
     assert torch.autograd.gradcheck(_blocks.spread_out, packed)
 
 
-@pytest.mark.parametrize(("variance", "weight"), [(0.0, 1.0), (0.1, 0.1)])
-def test_pixel_like_none_of_its_neighbours_counts_fully_only_where_all_is_clean(
+@pytest.mark.parametrize(("variance", "weight"), [(0.0, 1.0), (0.1, 0.23)])
+def test_pixel_that_outshines_its_neighbours_counts_fully_only_where_all_is_clean(
     variance: float, weight: float
 ) -> None:
-    trust, unlike = torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4)
-    unlike[..., 1, 2] = 0.25  # half a tone: twelve times as bright
-    found = hybrid.sceptical(trust, unlike, torch.full_like(trust, variance)).exp()
-    assert float(found[..., 1, 2]) == pytest.approx(weight, rel=0.2)
+    trust, outshines = torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4)
+    outshines[..., 1, 2] = 0.25  # half a tone: twelve times as bright
+    found = hybrid.sceptical(trust, outshines, torch.full_like(trust, variance)).exp()
+    assert float(found[..., 1, 2]) == pytest.approx(weight, rel=0.1)
     found[..., 1, 2] = 1
     assert torch.equal(found, torch.ones_like(found))
+
+
+def test_only_what_is_brighter_than_all_around_outshines_it() -> None:
+    tone, guides = torch.full((1, 3, 16, 16), 0.5), torch.zeros(1, GUIDE_CHANNELS, 16, 16)
+    tone[..., 4, 4], tone[..., 11, 11] = 0.9, 0.1  # a firefly, and a dark thing
+    tone[..., 8, :] = 0.9  # a bright line, whose pixels are like each other
+    found = affinity.outshining(tone, affinity.kin(tone, guides).unlike)
+    assert float(found[..., 4, 4]) == pytest.approx(0.16)
+    found[..., 4, 4] = 0
+    assert not found.any()
 
 
 def test_tones_and_riders_are_means_under_the_same_weights() -> None:

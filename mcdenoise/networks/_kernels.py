@@ -246,7 +246,8 @@ def spread(color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) ->
     """The noise of `color`, as far as its kin tell it."""
     tone = tone_map(color)
     kin = _kin(tone, guides)
-    return Spread(affinity.noise(tone, kin), kin.number / affinity.AROUND, kin.unlike, kin.near)
+    outshines = affinity.outshining(tone, kin.unlike)
+    return Spread(affinity.noise(tone, kin), kin.number / affinity.AROUND, kin.unlike, kin.near, outshines)
 
 
 def prefiltered(

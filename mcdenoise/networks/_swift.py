@@ -144,22 +144,22 @@ def _estimated(trunk: Trunk, color: Planes, guides: Planes, near: Planes, level:
 
 
 def _told(color: Planes, guides: Planes, near: Planes, level: Plane) -> tuple[Planes, Plane, list[Tensor]]:
-    """The variance of tones as statistics have it and how unlike its neighbours a pixel is, how many pixels
-    nearby are kin, and what the trunk begins with."""
+    """The variance of tones as statistics have it and how far a pixel outshines its neighbours, how many
+    pixels nearby are kin, and what the trunk begins with."""
     height, width = color.shape[1:]
     tone = _empty(3, height, width, margin=EDGE)
     _swift_loops.toned(height, color, tone, level, MARGIN)
     _border(tone, width, EDGE)
     _border(level, width, MARGIN)
-    number, nearby, found = (np.empty((height, width), np.float32) for _ in range(3))
+    number, nearby, found, outshines = (np.empty((height, width), np.float32) for _ in range(4))
     noises = np.empty((3, height, width), np.float32)
     start, unlike, around = noises
-    _swift_loops.statistics(height, tone, near, MARGIN, found, number, unlike, nearby)
+    _swift_loops.statistics(height, tone, near, MARGIN, found, number, unlike, nearby, outshines)
     _swift_loops.noise(height, tone, found, number, unlike, start, around)
     kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
     out = _like(torch.empty(0, dtype=kind), 4 * (10 + len(guides)), height // 2, width // 2)
     _swift_loops.told(height // 2, color, tone, guides, noises, number, _array(out[0].permute(1, 2, 0)))
-    return noises[:2].copy(), nearby, [out]
+    return np.stack([start, outshines]), nearby, [out]
 
 
 def _decoded(trunk: Trunk, told: list[Tensor]) -> list[Tensor]:

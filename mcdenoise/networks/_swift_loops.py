@@ -66,10 +66,11 @@ def toned(share: Any, color: Any, tone: Any, level: Any, margin: Any) -> None:
 
 @over_rows
 def statistics(
-    share: Any, tone: Any, near: Any, margin: Any, variance: Any, number: Any, unlike: Any, nearby: Any
-) -> None:
-    """What is needed of `affinity.kin`; the guides `near` have a margin of their own, and `nearby` is what
-    is called near there."""
+    share: Any, tone: Any, near: Any, margin: Any, variance: Any, number: Any, unlike: Any, nearby: Any,
+    outshines: Any,
+) -> None:  # fmt: skip
+    """What is needed of `affinity.kin`, and `affinity.outshining`; the guides `near` have a margin of their
+    own, and `nearby` is what is called near there."""
     for y in range(*share):
         for x in range(0, variance.shape[1], 16):
             own = seven(near, y + margin, x + margin)
@@ -78,7 +79,7 @@ def statistics(
                 load(tone, (1, y + 2, x + 2)),
                 load(tone, (2, y + 2, x + 2)),
             )
-            red = green = blue = reds = greens = blues = count = close = sixteen(ZERO)
+            red = green = blue = reds = greens = blues = count = close = lift = sixteen(ZERO)
             closest, second = sixteen(np.float32(1e30)), sixteen(np.float32(1e30))
             for tap in range(25):
                 down, right = tap // 5, tap % 5
@@ -97,6 +98,7 @@ def statistics(
                 if 0 < down < 4 and 0 < right < 4:
                     close = close + is_kin
                 if 0 < down < 4 and 0 < right < 4 and tap != 12:
+                    lift = lift + (r + g + b)
                     far = square(r, g, b)
                     second = least(second, most(closest, far))
                     closest = least(closest, far)
@@ -109,7 +111,9 @@ def statistics(
             store(variance, (y, x), found * np.float32(1 / 3))
             store(number, (y, x), count)
             store(nearby, (y, x), close)
-            store(unlike, (y, x), second * np.float32(1 / 3))
+            alone = second * np.float32(1 / 3)
+            store(unlike, (y, x), alone)
+            store(outshines, (y, x), if_less(lift, ZERO, alone, ZERO))
 
 
 @of_lines
@@ -262,7 +266,7 @@ def prepared(
 ) -> None:  # fmt: skip
     """What `hybrid` makes of its predictions before anything is filtered, from row 2 * `first` on, and the
     level below. `near` has a margin of its own; color, start, divisor, variance and murk have none. `start`
-    is what statistics say of the variance, and how unlike a pixel is."""
+    is what statistics say of the variance, and how far a pixel outshines others."""
     weighted, below, calm = level
     weights = np.empty((25, 16), np.float32)
     for row in range(*share):

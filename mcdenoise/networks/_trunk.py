@@ -35,13 +35,14 @@ LEAST_ALBEDO = 0.03
 
 class Spread(NamedTuple):
     """What statistics say of the noise: its variance in tones, the share of a pixel's neighbours that are its
-    kin, whom that is from, how unlike its neighbours a pixel is, and how many of the nearest are its kin (see
-    `affinity.Kin`)."""
+    kin, whom that is from, how unlike its neighbours a pixel is, how many of the nearest are its kin (see
+    `affinity.Kin`), and how far it outshines them (`affinity.outshining`)."""
 
     variance: Float[Tensor, "n 1 h w"]
     share: Float[Tensor, "n 1 h w"]
     unlike: Float[Tensor, "n 1 h w"]
     near: Float[Tensor, "n 1 h w"]
+    outshines: Float[Tensor, "n 1 h w"]
 
 
 class Predicted(NamedTuple):

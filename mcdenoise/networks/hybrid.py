@@ -40,8 +40,8 @@ ALONE = 5.0
 MIXED = 0.8
 # The logit of a pixel's own share in that mixture, to begin with.
 OWN = 3.0
-# So much is taken from the logarithm of a pixel's weight, in noise, for each tone that it is unlike others.
-MISTRUST = 5.0
+# So much less is the logarithm of a pixel's weight, in noise, for each tone by which it outshines others.
+MISTRUST = 3.0
 # Variance of tones at which half of the shift is left: without noise there is no bias to make up for.
 SHIFTED = 0.002
 
@@ -89,7 +89,7 @@ class Network(KernelPredicting):
         kernel, mixture, *others = predicted.split(sizes, dim=1)
         trust, share, shift, correction, care, factor, sight = (other.float() for other in others)
         divisor, noise = reflectance(guides, share), predicted_noise(start, factor)
-        trust = sceptical(trust, start.unlike, noise.detach())
+        trust = sceptical(trust, start.outshines, noise.detach())
         radiance, seen = ridden(color.clamp(min=0) / divisor, divisor, riders), prefiltered(guides, sight)
         pixels = Pixels(kernel, trust, correction, care, noise.detach(), clearness(guides, seen))
         tone = self.reconstruct(radiance, seen, pixels, levels, mean_tone, as_it_is)
@@ -106,11 +106,12 @@ class Network(KernelPredicting):
 
 
 def sceptical(
-    trust: Float[Tensor, "n 1 h w"], unlike: Float[Tensor, "n 1 h w"], noise: Float[Tensor, "n 1 h w"]
+    trust: Float[Tensor, "n 1 h w"], outshines: Float[Tensor, "n 1 h w"], noise: Float[Tensor, "n 1 h w"]
 ) -> Float[Tensor, "n 1 h w"]:
-    """The logarithm of a pixel's weight in the pyramid, less where a noisy pixel is like none of its
-    neighbours: one firefly in a coarse pixel is a stain (docs/decisions/0027)."""
-    return trust - MISTRUST * affinity.doubt(noise) * unlike.sqrt()
+    """The logarithm of a pixel's weight, less where a noisy pixel outshines its neighbours: one firefly in a
+    coarse pixel is a stain. A dark one keeps its weight: it may be a bar before a window
+    (docs/decisions/0027)."""
+    return trust - MISTRUST * affinity.doubt(noise) * outshines.sqrt()
 
 
 def mended(
