@@ -400,7 +400,10 @@ def mean_radiance(weighted: Weighted, apply: Apply) -> Float[Tensor, "n c2 h w"]
 
 
 def mean_tone(weighted: Weighted, apply: Apply) -> Float[Tensor, "n c2 h w"]:
-    """The mean of tone-mapped radiance, and of riders as they are, under kernel times weight."""
-    weight = weighted[:, -1:]
-    tone = tone_map(weighted[:, :3] / weight)
-    return mean_radiance(torch.cat([tone * weight, weighted[:, 3:]], dim=1), apply)
+    """The mean of tone-mapped radiance under kernel times the root of the weight; of riders as
+    `mean_radiance`."""
+    root = weighted[:, -1:].sqrt()
+    tone = mean_radiance(torch.cat([tone_map(weighted[:, :3] / root.square()) * root, root], dim=1), apply)
+    if weighted.shape[1] == 4:
+        return tone
+    return torch.cat([tone, mean_radiance(weighted[:, 3:], apply)], dim=1)

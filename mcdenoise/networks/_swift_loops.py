@@ -42,7 +42,7 @@ from mcdenoise.networks._vectors import (
     tanh,
 )
 
-SHRINK = np.float32(affinity.SHRINK)
+SHRINK, HALF = np.float32(affinity.SHRINK), np.float32(0.5)
 FEW, FEW_AROUND = np.float32(affinity.FEW), np.float32(affinity.FEW_AROUND)
 TRUST, CALMER = np.float32(_kernels.TRUST), np.float32(_kernels.CALMER)
 MISTRUST, MURK = np.float32(hybrid.MISTRUST), np.float32(_kernels.MURK)
@@ -293,7 +293,7 @@ def prepared(
                 trust = per_pixel(said, bias, OF_TRUST, number, x)
                 trust = trust - MISTRUST * doubt * root(load(start, (1, y, x)))
                 trust = TRUST * tanh(trust / TRUST)
-                store(features, (TRUSTED, y + 2, x + 2), trust)
+                store(features, (TRUSTED, y + 2, x + 2), trust * HALF)
                 weight = exp(trust)
                 add_pairs(weighted, (3, small, x // 2), weight)
                 asked = ONE / (ONE + exp(ZERO - per_pixel(said, bias, OF_SHARE, number, x)))
@@ -312,7 +312,7 @@ def _toned_level(weighted: Any, features: Any, variance: Any, y: Any) -> None:
     """What is left to do for a row of a level once means are taken."""
     for x in range(0, variance.shape[1], 16):
         trusted = load(weighted, (3, y, x))
-        store(features, (TRUSTED, y + 2, x + 2), log1p(trusted - ONE))
+        store(features, (TRUSTED, y + 2, x + 2), log1p(trusted - ONE) * HALF)
         weight = HUNDRED / trusted
         for c in range(3):
             tone = log1p(most(load(weighted, (c, y, x)), ZERO) * weight) * FIFTH

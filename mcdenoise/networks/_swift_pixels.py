@@ -16,7 +16,7 @@ ZERO, FAR_BELOW = np.float32(0), np.float32(-1e30)
 CLEAN, KIN = np.float32(affinity.CLEAN), np.float32(affinity.KIN)
 CARE = tuple(np.float32(care) for care in affinity.CARE)
 MOST_LOG = np.float32(np.log1p(100 * RADIANCE_LIMIT))
-# The plane after a level's ten features: the logarithm of how much a pixel counts.
+# The plane after a level's ten features: the logarithm of how much a pixel's tones count.
 TRUSTED = 10
 FIFTH, HUNDRED = np.float32(0.2), np.float32(100)
 
