@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from mcdenoise import checkpoint, encoding, ensemble, layering, tiling
+from mcdenoise import checkpoint, encoding, ensemble, layering, relighting, tiling
 from mcdenoise.errors import UsageError
 from mcdenoise.frame import Frame, Layer, Plane
 from mcdenoise.networks._contract import Denoising, Output, Riders
@@ -121,7 +121,9 @@ def denoise_all(
             results[name][rows.kept, columns.kept] = plane[kept]
         if on_tile:
             on_tile(done, len(places))
-    return _held(sound, Frame({"color": results.pop("color")}, {"mcdenoise.replaced": replaced}, results))
+    clean = Frame({"color": results.pop("color")}, {"mcdenoise.replaced": replaced}, results)
+    relighting.give_back(sound.color, clean, look.exposure)
+    return _held(sound, clean)
 
 
 def repaired(frame: Frame) -> tuple[Frame, int]:

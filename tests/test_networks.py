@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from torch import Tensor
 from mcdenoise import affinity, checkpoint, engine, networks, plugins
 from mcdenoise.encoding import GUIDE_CHANNELS, RADIANCE_LIMIT, tone_map
 from mcdenoise.frame import Frame
-from mcdenoise.networks import _blocks, _fused, _kernels, _swift_filters, hybrid
+from mcdenoise.networks import _blocks, _compiled, _fused, _kernels, _swift_filters, hybrid
 from mcdenoise.networks._contract import Denoising
 from mcdenoise.networks._trunk import PARTS, PER_LEVEL, Predicted
 
@@ -90,6 +91,18 @@ def test_items_of_a_batch_do_not_see_each_other(name: str) -> None:
     torch.testing.assert_close(both[1:], network(*other), rtol=1e-4, atol=1e-5)
 
 
+def test_loops_compiled_before_a_change_of_any_module_are_not_found_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key = _compiled._Kept(_compiled.in_shares)._index_key
+    codegen = types.SimpleNamespace(magic_tuple=tuple)
+    before = key((), codegen)
+    assert key((), codegen) == before
+    sources = _compiled._state_of_sources()
+    monkeypatch.setattr(_compiled, "_state_of_sources", lambda: sources[:-1])
+    assert key((), codegen) != before
+
+
 def test_pixel_without_kin_has_no_variance_whatever_rounding_leaves() -> None:
     tone, guides = torch.rand(1, 3, 16, 32) + 0.3, torch.rand(1, 10, 16, 32) * 100
     assert not affinity.kin(tone, guides).variance.any()
@@ -102,7 +115,7 @@ def test_gradient_of_spread_out_is_that_of_a_pixel_shuffle() -> None:
     assert torch.autograd.gradcheck(_blocks.spread_out, packed)
 
 
-@pytest.mark.parametrize(("variance", "weight"), [(0.0, 1.0), (0.1, 0.48)])
+@pytest.mark.parametrize(("variance", "weight"), [(0.0, 1.0), (0.1, 0.23)])
 def test_pixel_that_outshines_its_neighbours_counts_fully_only_where_all_is_clean(
     variance: float, weight: float
 ) -> None:

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -41,7 +42,10 @@ event.register("numba:compile", _Teller())
 
 class _Kept(FunctionCache):
     """numba's cache of what it compiled. Its own first imports all that compiling needs, scipy too, whatever
-    is in the cache; where something is missing, the compiler does that by itself (docs/decisions/0024)."""
+    is in the cache; where something is missing, the compiler does that by itself (docs/decisions/0024).
+
+    It forgets a loop when its own file changes; what loops take from other modules, constants among it, is
+    compiled in too, so here it forgets all when any of ours changes."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """What was compiled for these types, or None."""
@@ -51,6 +55,17 @@ class _Kept(FunctionCache):
                 return self._load_overload(sig, target_context)
         except AttributeError:  # another numba has other names
             return super().load_overload(sig, target_context)
+
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        return (*super()._index_key(sig, codegen), _state_of_sources())
+
+
+@functools.cache
+def _state_of_sources() -> tuple[tuple[str, int, int], ...]:
+    """Name, size and time of change of our modules, here and in the package above."""
+    here = Path(__file__).parent
+    found = [(path.name, path.stat()) for folder in (here.parent, here) for path in folder.glob("*.py")]
+    return tuple(sorted((name, state.st_size, state.st_mtime_ns) for name, state in found))
 
 
 def of_lines(function: Callable[..., Any]) -> Callable[..., Any]:
