@@ -94,7 +94,10 @@ def test_items_of_a_batch_do_not_see_each_other(name: str) -> None:
 def test_loops_compiled_before_a_change_of_any_module_are_not_found_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    key = _compiled._Kept(_compiled.in_shares)._index_key
+    def loop() -> None:
+        """Has no closure, which would be part of the key."""
+
+    key = _compiled._Kept(loop)._index_key
     codegen = types.SimpleNamespace(magic_tuple=tuple)
     before = key((), codegen)
     assert key((), codegen) == before
