@@ -14,13 +14,14 @@ import small
 import torch
 from torch import Tensor
 
-from mcdenoise import affinity, checkpoint, engine, networks, plugins
+from mcdenoise import affinity, checkpoint, encoding, engine, exr, networks, plugins
 from mcdenoise.encoding import GUIDE_CHANNELS, RADIANCE_LIMIT, tone_map
 from mcdenoise.frame import Frame
 from mcdenoise.networks import _blocks, _compiled, _fused, _kernels, _swift_filters, hybrid
 from mcdenoise.networks._contract import Denoising
 from mcdenoise.networks._trunk import PARTS, PER_LEVEL, Predicted
 
+EXAMPLE = Path(__file__).parent.parent / "examples" / "frame.exr"
 every_network = pytest.mark.parametrize("name", plugins.names(networks))
 
 
@@ -89,6 +90,14 @@ def test_items_of_a_batch_do_not_see_each_other(name: str) -> None:
     one, other = small.inputs(32, 32, seed=1), small.inputs(32, 32, seed=2)
     both = network(*(torch.cat(parts) for parts in zip(one, other, strict=True)))
     torch.testing.assert_close(both[1:], network(*other), rtol=1e-4, atol=1e-5)
+
+
+def test_shipped_weights_compute_the_same_in_use_as_while_they_learn() -> None:
+    encoded = encoding.encode(exr.read_frame(EXAMPLE))
+    given = [part[..., :64, :112].contiguous() for part in (encoded.color, encoded.guides)]
+    network = checkpoint.load_model("standard").network
+    with torch.inference_mode():
+        torch.testing.assert_close(network(*given), network.in_full(*given).estimate, rtol=1e-3, atol=1e-4)
 
 
 def test_loops_compiled_before_a_change_of_any_module_are_not_found_again(

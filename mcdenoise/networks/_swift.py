@@ -84,8 +84,8 @@ Said = Shaped[np.ndarray, "o _ _"]
 
 class _Level(NamedTuple):
     """Of a level of the pyramid: radiance times weight (3) and weight; the ten features and half the
-    logarithm of the weight, with a margin; the noise's variance; how clear guides are. Rows go on to a
-    multiple of `LANES`; `width` is the picture's."""
+    logarithm of the weight, but for a constant, with a margin; the noise's variance; how clear guides are.
+    Rows go on to a multiple of `LANES`; `width` is the picture's."""
 
     weighted: Planes
     features: Planes

@@ -45,6 +45,7 @@ from mcdenoise.networks._vectors import (
 SHRINK, HALF = np.float32(affinity.SHRINK), np.float32(0.5)
 FEW, FEW_AROUND = np.float32(affinity.FEW), np.float32(affinity.FEW_AROUND)
 TRUST, CALMER = np.float32(_kernels.TRUST), np.float32(_kernels.CALMER)
+LEAST_TRUST = np.exp(TRUST)
 MISTRUST, MURK = np.float32(hybrid.MISTRUST), np.float32(_kernels.MURK)
 NOISE_RANGE, MOST_NOISE = np.float32(_kernels.NOISE_RANGE), np.float32(_kernels.MOST_NOISE)
 LEAST_ALBEDO = np.float32(_trunk.LEAST_ALBEDO)
@@ -312,7 +313,8 @@ def _toned_level(weighted: Any, features: Any, variance: Any, y: Any) -> None:
     """What is left to do for a row of a level once means are taken."""
     for x in range(0, variance.shape[1], 16):
         trusted = load(weighted, (3, y, x))
-        store(features, (TRUSTED, y + 2, x + 2), log1p(trusted - ONE) * HALF)
+        # Made 1 at least, since this `log1p` knows no negative numbers; the softmax takes that out.
+        store(features, (TRUSTED, y + 2, x + 2), log1p(trusted * LEAST_TRUST - ONE) * HALF)
         weight = HUNDRED / trusted
         for c in range(3):
             tone = log1p(most(load(weighted, (c, y, x)), ZERO) * weight) * FIFTH

@@ -117,11 +117,11 @@ def brightest_kin(level: FLOAT, guides: FLOAT) -> FLOAT:
 def kin(tone: FLOAT, guides: FLOAT) -> FLOAT:
     size = op.Shape(tone, start=2, end=4)
     one = op.Slice(tone, [0], [1], [1]) * 0.0 + 1.0
-    terms = op.Pad(op.Concat(one, tone, tone * tone, axis=1), [0, 0, 2, 2, 0, 0, 2, 2], mode="edge")
+    terms = op.Pad(op.Concat(one, tone, axis=1), [0, 0, 2, 2, 0, 0, 2, 2], mode="edge")
     features = op.Slice(guides, [0], [7], [1])
     others = op.Pad(features, [0, 0, 2, 2, 0, 0, 2, 2], mode="edge")
-    # Of kin within 5x5 their number, tones and squares; within 3x3 their number and tones; the least unlike
-    # and the second.
+    # Of kin within 5x5 their number, how far their tones are from the own, and squares of that; within
+    # 3x3 their number and tones; the least unlike and the second.
     none = op.Concat(one, tone, tone, one, tone, axis=1) * 0.0
     state = op.Concat(none, one * HIGHEST, one * HIGHEST, axis=1)
     for tap in range(25):
@@ -131,9 +131,10 @@ def kin(tone: FLOAT, guides: FLOAT) -> FLOAT:
         strange = op.ReduceSum(apart * apart * op.Constant(value=CARE), [1])
         is_kin = op.Cast(op.Less(strange, op.Constant(value=KIN)), to=1)
         term = op.Slice(terms, place, until, [2, 3])
-        near = op.Slice(term, [0], [4], [1]) * op.Gather(op.Constant(value=INNER), tap, axis=0)
-        sums = op.Slice(state, [0], [11], [1]) + is_kin * op.Concat(term, near, axis=1)
+        near = term * op.Gather(op.Constant(value=INNER), tap, axis=0)
         change = op.Slice(term, [1], [4], [1]) - tone
+        parts = op.Concat(op.Slice(term, [0], [1], [1]), change, change * change, near, axis=1)
+        sums = op.Slice(state, [0], [11], [1]) + is_kin * parts
         unlike = op.ReduceMean(change * change, [1]) + op.Gather(op.Constant(value=BARRED), tap, axis=0)
         least = op.Slice(state, [11], [12], [1])
         second = op.Min(op.Slice(state, [12], [13], [1]), op.Max(least, unlike))
