@@ -41,7 +41,7 @@ MIXED = 0.8
 # The logit of a pixel's own share in that mixture, to begin with.
 OWN = 3.0
 # So much less is the logarithm of a pixel's weight, in noise, for each tone by which it outshines others.
-MISTRUST = 3.0
+MISTRUST = 1.0
 # Variance of tones at which half of the shift is left: without noise there is no bias to make up for.
 SHIFTED = 0.002
 
