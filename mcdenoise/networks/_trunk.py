@@ -22,8 +22,11 @@ KERNEL_CARE = slice(TAPS + 40, TAPS + 44)
 UPSAMPLING_CARE = slice(TAPS + 44, TAPS + 48)
 DISSENT = slice(TAPS + 48, TAPS + 52)
 PER_LEVEL = TAPS + 52
-# The same in one go.
-PARTS = [TAPS, 36, 4, 4, 4, 4]
+# How many values each of these is, the kernel first: to split them in one go.
+PARTS = [
+    TAPS,
+    *(part.stop - part.start for part in (UPSAMPLING, BLEND, KERNEL_CARE, UPSAMPLING_CARE, DISSENT)),
+]
 CARES = len(affinity.CARE)
 # Of a pixel: what corrects its guides, care, a factor on its noise, and its guides' kernel.
 OF_FEATURES = affinity.CHANNELS + CARES + 1 + TAPS
