@@ -137,8 +137,9 @@ function fillTable() {
   at("scores").replaceChildren(head, body);
 }
 
-/** Make both canvases anew: after another choice or exposure. */
+/** Make both canvases anew: after another choice or exposure. The view is busy until they are drawn. */
 async function develop() {
+  view.ariaBusy = "true";
   fill(at("show"), ["picture", ...maps()], "picture");
   at("show").disabled = at("show").options.length === 1;
   const table = toneTable(Number(at("exposure").value)), kind = at("show").value;
@@ -149,6 +150,7 @@ async function develop() {
   at("legend").hidden = kind === "picture";
   for (const side of ["left", "right"]) at(`on-${side}`).textContent = caption(side, kind);
   draw();
+  view.ariaBusy = "false";
 }
 
 async function canvasOf(picture, kind, table) {

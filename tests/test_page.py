@@ -66,14 +66,15 @@ def open_page(browser: Any, written: Path) -> Iterator[Callable[..., Any]]:
 
 
 def settle(view: Any) -> None:
-    """Until the pictures are drawn."""
+    """Until what was chosen last is drawn."""
     from playwright.sync_api import expect
 
-    expect(view.locator("#percent")).to_have_text(re.compile("%"))
+    expect(view.get_by_role("img")).to_have_attribute("aria-busy", "false")
 
 
 def side(view: Any, name: str) -> np.ndarray:
     """What the left (or right) of the bar shows of each pixel of the frame, h w 3, 0 to 255."""
+    settle(view)
     view.evaluate("value => { at('split').value = value; draw(); }", 100 if name == "left" else 0)
     flat = view.evaluate(
         """([height, width]) => {
