@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcdenoise import encoding, exr, tiling
+from mcdenoise import encoding, exr, relighting, tiling
 from mcdenoise.frame import Frame
 
 ROOT = Path(__file__).parent.parent
@@ -31,6 +31,7 @@ EXAMPLE = ROOT / "examples" / "frame.exr"
 sys.path.insert(0, str(ROOT / "blender_addon"))
 from worker import encoding as ours  # noqa: E402 - the extension isn't installed as a package
 from worker import exr_file, layers  # noqa: E402
+from worker import relighting as our_relighting  # noqa: E402
 from worker import tiling as our_tiling  # noqa: E402
 from worker.errors import WorkError  # noqa: E402
 
@@ -80,6 +81,20 @@ def test_worker_encodes_as_mcdenoise_does(
     assert (replaced, scale) == (wanted.replaced, pytest.approx(wanted.exposure, rel=1e-6))
     np.testing.assert_allclose(ours.expose(color, scale), wanted.color.numpy(), rtol=1e-5)
     np.testing.assert_array_equal(ours.guides(given.planes, size), wanted.guides.numpy())
+
+
+@pytest.mark.parametrize("level", [0, 0.5, 0.9, 3])
+def test_worker_gives_light_back_as_mcdenoise_does(noisy_frame: Callable[..., Frame], level: float) -> None:
+    noisy, exposure = noisy_frame(1, size=(37, 50)).color, 1.7
+    noisy[5, 5] = 1e4
+    clean = noisy.copy()
+    clean[:, 10:] = level * noisy.mean((0, 1))
+    before, wanted = clean.copy(), Frame({"color": clean.copy()})
+    relighting.give_back(noisy, wanted, exposure)
+    given_back = our_relighting.give_back(noisy, clean, exposure)
+    np.testing.assert_allclose(given_back, wanted.color, rtol=1e-5)
+    np.testing.assert_array_equal(clean, before)
+    assert not np.array_equal(given_back, clean)
 
 
 @given(

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from . import encoding, numpy_engine, onnx_file, tiling
+from . import encoding, numpy_engine, onnx_file, relighting, tiling
 from .errors import WorkError
 
 # Tiles done, in parts of one too, and all.
@@ -83,7 +83,8 @@ class Local:
             on_tile(done + 1, len(places))
         # Below black is only what already was there.
         result = np.maximum(result, min(float(network_sees[0].min()), 0.0))
-        return np.ascontiguousarray(result[0].transpose(1, 2, 0) / scale, np.float32)
+        clean = np.ascontiguousarray(result[0].transpose(1, 2, 0) / scale, np.float32)
+        return relighting.give_back(color, clean, scale)
 
     def close(self) -> None:
         """See `Denoiser`."""
