@@ -240,7 +240,7 @@ def relative_to_pilot(exposure: float, means_weight: float) -> trainer.Objective
         weight = losses.certainty(trainer.noise_of(output, batch), batch.target_noise)
         squares = (output.estimate.float() - batch.target).square()
         loss = (weight * squares / (batch.witness.square() + least)).mean()
-        return loss, means_weight * losses.of_means(output.estimate.float(), batch.target)
+        return loss, means_weight * losses.of_means(output.estimate.float(), batch.target, batch.color)
 
     return objective
 

@@ -86,37 +86,57 @@ def certainty(
 
 
 @torch.no_grad()
-def caution(
-    estimate: Image,
+def probable(
     noisy: Image,
     guides: Float[Tensor, "n g h w"],
     noise: Float[Tensor, "n 1 h w"],
     witness: Image | None = None,
 ) -> Image:
-    """A weight for the loss, 1 on average over an item: light that leaks into the dark counts as in relMSE.
-
-    `relative_l2` divides by the estimate: far too bright costs 1 at most, far too dark the ratio's square,
-    and a network in doubt paints leaks and keeps fireflies. relMSE divides by the truth. Here the divisor
-    becomes, down to a `MOST_CAUTION`th of the estimate, what a small cross-bilateral filter makes of the
-    noisy input, or that input where it has no noise; where there is a `witness`, a further render that is
-    neither input nor target, that one, unless the input and its filtered version both are brighter. NaN is
-    no witness.
-
-    Nothing of it depends on the target, given the pixel: the best constant stays the mean. A network that
-    can't tell a dark pixel from a bright one favours the darker, by the witness, as relMSE does.
-    """
-    bright, tone = estimate.abs() + EPSILON, tone_map(noisy)
+    """What a pixel's radiance probably is, told without the target: what a small cross-bilateral filter makes
+    of the noisy input, or that input where it has no noise; where there is a `witness`, a further render that
+    is neither input nor target, that one, unless the input and its filtered version both are brighter. NaN is
+    no witness."""
+    tone = tone_map(noisy)
     # In tones, where a bright neighbour is no reason to forgive.
     smooth = torch.lerp(tone, affinity.smoothed(tone, guides, 5), affinity.doubt(noise))
     if witness is not None:
         seen = torch.maximum(tone_map(witness), torch.minimum(tone, smooth))
         smooth = torch.where(witness.isnan(), smooth, seen)
-    weight = (bright / (tone_unmap(smooth) + EPSILON)).clamp(1, MOST_CAUTION).square()
-    return weight / weight.mean((1, 2, 3), keepdim=True)
+    return tone_unmap(smooth)
 
 
-def of_means(estimate: Image, target: Image) -> Float[Tensor, ""]:
-    """`relative_l2` of the means over squares of `SQUARE` pixels, unweighted: no light is lost on the whole.
+@torch.no_grad()
+def caution(estimate: Image, likely: Image) -> Image:
+    """A weight that makes `relative_l2` divide by what a pixel probably is, as relMSE divides by the truth.
+
+    `relative_l2` divides by the estimate: far too bright costs 1 at most, far too dark the ratio's square, so
+    a network in doubt paints leaks and keeps fireflies. Here the divisor is `probable`, down to a
+    `MOST_CAUTION`th of the estimate.
+
+    Nothing of it depends on the target, given the pixel: the best constant stays the mean. A network that
+    can't tell a dark pixel from a bright one favours the darker, as relMSE does.
+    """
+    bright = estimate.abs() + EPSILON
+    return (bright / (likely + EPSILON)).clamp(max=MOST_CAUTION).square()
+
+
+@torch.no_grad()
+def tamed(target: Image, estimate: Image, likely: Image, limit: float) -> Image:
+    """The target, nowhere brighter than `limit` times what is expected there, by the estimate or by
+    `probable`.
+
+    One target pixel in ten thousand, a firefly of its own, has nearly all of the gradient's square, and says
+    nothing. What its mean loses is little, and comes back in part: with the light of squares, and with that
+    of the frame (`relighting`; docs/decisions/0029).
+
+    Source: winsorising, Tukey 1962; firefly-robust Noise2Noise, Tinits & Mann 2025.
+    """
+    return torch.minimum(target, limit * (torch.maximum(likely, estimate.abs()) + EPSILON))
+
+
+def of_means(estimate: Image, target: Image, noisy: Image) -> Float[Tensor, ""]:
+    """The squared error of means over squares of `SQUARE` pixels, relative to the estimate or the input, what
+    is larger: no light is lost on the whole.
 
     Weights make a network in doubt favour the darker of what a pixel may be; noise of the target is small in
     such means, and what they should be needs no weights. A pixel that outshines the 5x5 around it takes a
@@ -126,8 +146,10 @@ def of_means(estimate: Image, target: Image) -> Float[Tensor, ""]:
         around = F.avg_pool2d(estimate, 5, stride=1, padding=2, count_include_pad=False)
         part = (around / estimate.clamp(min=EPSILON)).clamp(0, 1).square()
     estimate = torch.lerp(estimate.detach(), estimate, part)
-    pooled = (F.avg_pool2d(image, SQUARE, stride=SQUARE // 2) for image in (estimate, target))
-    return relative_l2(*pooled).mean()
+    found, wanted, given = (
+        F.avg_pool2d(image, SQUARE, stride=SQUARE // 2) for image in (estimate, target, noisy)
+    )
+    return ((found - wanted) / (torch.maximum(found.detach(), given).clamp(min=0) + EPSILON)).square().mean()
 
 
 def of_guides(guides: Float[Tensor, "n 7 h w"], target: Float[Tensor, "n g h w"]) -> Float[Tensor, ""]:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
+from torch import Tensor
 
 from mcdenoise import affinity
 from mcdenoise.encoding import tone_map
@@ -38,6 +39,17 @@ def give_back(noisy: Plane, clean: Frame, exposure: float) -> None:
             _scale(colors, *waiting.pop(0))
     for rows, factor in waiting:
         _scale(colors, rows, factor)
+
+
+def relit(noisy: Float[Tensor, "n 3 h w"], clean: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+    """What `give_back` makes of exposed pictures, each by itself; to learn through: what light a network
+    takes from the whole is no error, what it takes from a place is (docs/decisions/0029)."""
+    before, after = (picture.mean(1, keepdim=True) for picture in (noisy, clean))
+    with torch.no_grad():
+        noise = affinity.box((tone_map(before) - tone_map(after)).square())
+    light, left = (level.clamp(0, MOST).mean((1, 2, 3), keepdim=True) for level in (before, after))
+    gain = (light / left.clamp(min=1e-9)).clamp(1 / BOUND, BOUND) - 1
+    return clean * (1 + gain * noise / (noise + affinity.CLEAN))
 
 
 def _light(color: Plane, exposure: float) -> float:

@@ -40,6 +40,11 @@ class TrainSettings:
     means_weight: float = setting(
         1.0, "how much the light of squares of 32 pixels counts beside that of single ones", metavar="X"
     )
+    firefly_limit: float = setting(
+        9.0,
+        "a target's pixel counts as at most so many times as bright as what is expected there; inf: as it is",
+        metavar="X",
+    )
     learning_rate: float = setting(1e-3, "peak of the one-cycle schedule", metavar="X")
     weight_decay: float = setting(1e-4, "AdamW's decay", metavar="X")
     clip: float = setting(1.0, "largest norm of a gradient; fireflies make longer ones", metavar="X")
@@ -74,5 +79,7 @@ class TrainSettings:
             0 < self.learning_rate < 1 and self.clip > 0 and 0 <= self.ema < 1 and 0 <= self.held_out < 1
         ):
             raise UsageError("train: --learning-rate, --clip, --ema or --held-out is out of range")
+        if not self.firefly_limit >= 1:
+            raise UsageError(f"train: --firefly-limit {self.firefly_limit}: must be at least 1")
         if self.means_weight < 0:
             raise UsageError(f"train: --means-weight {self.means_weight}: can't be negative")

@@ -29,6 +29,7 @@ from mcdenoise import (
     networks,
     noise2self,
     ranks,
+    relighting,
 )
 from mcdenoise.dataset import Batch
 from mcdenoise.errors import ModelError, TrainingError, UsageError
@@ -53,6 +54,8 @@ GUIDES_WEIGHT = 0.5
 HIDDEN_NOISE = (1 + float((noise2self.AROUND**2).sum())) / 2
 # So that what is bounded doesn't run against its bounds, where nothing is learned any more.
 STRAIN_WEIGHT = 0.0003
+# How many times brighter a target's pixel may be where light is summed up over squares.
+OF_SQUARES = 4
 
 # From a network's output for a batch: the loss, which is reported, and what is added to it for the gradient.
 Objective = Callable[[Output, Batch, float], tuple[Tensor, Tensor]]
@@ -128,7 +131,7 @@ def _learn(
         TrainingError: the loss is no longer a number, or rose and stays up.
     """
     loss, watch = losses.find(settings.loss, is_target_noisy=True), Watch()
-    objective = weighted(loss, settings.means_weight)
+    objective = weighted(loss, settings.means_weight, settings.firefly_limit)
     for batch in batches(pairs, settings, state):
         value, seconds = update(state, batch, objective, settings, device)
         watch.look(state.step, value)
@@ -260,19 +263,25 @@ def judged_only(output: Output, batch: Batch) -> Output:
     )
 
 
-def weighted(loss: losses.Loss, means_weight: float) -> Objective:
-    """The loss by certainty and caution, or as the batch weighs its values; beside it the light of squares,
-    the noise, the guides and the strain."""
+def weighted(loss: losses.Loss, means_weight: float, firefly_limit: float) -> Objective:
+    """The loss by certainty and caution, of the estimate as the engine gives its light back, against a target
+    without fireflies; or as the batch weighs its values. Beside it the light of squares, the noise, the
+    guides and the strain."""
 
     def objective(output: Output, batch: Batch, done: float) -> tuple[Tensor, Tensor]:
-        estimate, known = output.estimate.float(), noise_of(output, batch)
-        weight = batch.weight
-        if weight is None:
-            weight = losses.certainty(known, batch.target_noise) * losses.caution(
-                estimate, batch.color, batch.guides, known, batch.witness
-            )
-        value = loss(estimate, batch.target, weight, done=done)
-        return value, means_weight * losses.of_means(estimate, batch.target) + _beside(output, batch)
+        estimate, target = output.estimate.float(), batch.target
+        if batch.weight is not None:
+            of_squares = losses.of_means(estimate, target, batch.color)
+            value = loss(estimate, target, batch.weight, done=done)
+            return value, means_weight * of_squares + _beside(output, batch)
+        estimate, known = relighting.relit(batch.color, estimate), noise_of(output, batch)
+        likely = losses.probable(batch.color, batch.guides, known, batch.witness)
+        weight = losses.certainty(known, batch.target_noise) * losses.caution(estimate, likely)
+        target, in_squares = (
+            losses.tamed(target, estimate, likely, factor * firefly_limit) for factor in (1, OF_SQUARES)
+        )
+        of_squares = losses.of_means(estimate, in_squares, batch.color)
+        return loss(estimate, target, weight, done=done), means_weight * of_squares + _beside(output, batch)
 
     return objective
 

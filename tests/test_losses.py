@@ -106,7 +106,7 @@ def test_weights_of_training_leave_the_best_estimate_the_mean(sigma: float) -> N
     estimate = torch.ones_like(noisy)
     guides, equal = NO_GUIDES.expand(1, 10, 512, 512), torch.ones(1, 1, 1, 1)
     told = spread_of(noisy, guides)
-    weight = losses.certainty(told, equal) * losses.caution(estimate, noisy, guides, told)
+    weight = losses.certainty(told, equal) * losses.caution(estimate, losses.probable(noisy, guides, told))
     # Where the weighted gradient of (f - y)^2 vanishes: the weighted mean of the target.
     assert float((weight * target).sum() / weight.sum()) == pytest.approx(1.0, rel=0.02)
 
@@ -117,7 +117,7 @@ def test_weights_by_a_witness_leave_the_best_constant_the_mean(sigma: float) -> 
     noisy, target, witness = torch.exp(sigma * noise - sigma**2 / 2)
     guides = NO_GUIDES.expand(1, 10, 512, 512)
     told = spread_of(noisy, guides)
-    weight = losses.caution(torch.ones_like(noisy), noisy, guides, told, witness)
+    weight = losses.caution(torch.ones_like(noisy), losses.probable(noisy, guides, told, witness))
     assert float((weight * target).sum() / weight.sum()) == pytest.approx(1.0, rel=0.02)
 
 
@@ -128,8 +128,9 @@ def test_witness_tells_a_dark_line_and_a_firefly_that_no_guide_shows() -> None:
     noisy[..., 8, 8] = 40.0  # a firefly, which the estimate keeps as it leaks into the line
     estimate = torch.full_like(noisy, 2.0)
     estimate[..., 8, 8] = 40.0
-    weight = losses.caution(estimate, noisy, guides, doubted, witness)[0, 0]
-    alone = losses.caution(estimate, noisy, guides, doubted)[0, 0]
+    weight, alone = (
+        losses.caution(estimate, losses.probable(noisy, guides, doubted, w))[0, 0] for w in (witness, None)
+    )
     assert float(weight[16, 5] / weight[4, 25]) > 10 * float(alone[16, 5] / alone[4, 25])
     assert float(weight[8, 8] / weight[4, 25]) > 100
 
@@ -137,8 +138,8 @@ def test_witness_tells_a_dark_line_and_a_firefly_that_no_guide_shows() -> None:
 def test_no_witness_is_as_none_at_all() -> None:
     noisy = torch.exp(torch.randn((1, 3, 32, 32), generator=torch.Generator().manual_seed(1)))
     guides, doubted = NO_GUIDES.expand(1, 10, 32, 32), torch.full((1, 1, 32, 32), 0.1)
-    weights = [losses.caution(2 * noisy, noisy, guides, doubted, w) for w in (None, noisy * torch.nan)]
-    torch.testing.assert_close(*weights)
+    likely = [losses.probable(noisy, guides, doubted, w) for w in (None, noisy * torch.nan)]
+    torch.testing.assert_close(*likely)
 
 
 def test_pixels_near_fireflies_count_less_and_edges_of_the_picture_do_not() -> None:
@@ -169,41 +170,86 @@ def test_noisier_targets_count_less() -> None:
 def test_light_that_leaks_over_an_edge_of_the_guides_counts_more() -> None:
     noisy, guides = torch.full((1, 3, 32, 32), 20.0), NO_GUIDES.expand(1, 10, 32, 32).clone()
     noisy[..., 16, :], guides[:, :3, 16] = 0.05, 1.0  # a dark line before a window
-    weight = losses.caution(torch.full_like(noisy, 20.0), noisy, guides, spread_of(noisy, guides))
-    assert float(weight[..., 16, :].min()) == pytest.approx(900 * float(weight[..., 4, :].max()), rel=0.01)
-    assert float(weight.mean()) == pytest.approx(1.0)
+    likely = losses.probable(noisy, guides, spread_of(noisy, guides))
+    weight = losses.caution(torch.full_like(noisy, 20.0), likely)
+    assert float(weight[..., 16, :].min()) == pytest.approx(900, rel=0.01)
+    assert float(weight[..., 4, :].max()) == pytest.approx(1, rel=0.01)
 
 
 def test_leak_over_an_edge_that_no_guide_shows_counts_more_where_the_input_is_known_to_be_clean() -> None:
     noisy, guides = torch.full((1, 3, 32, 32), 20.0), NO_GUIDES.expand(1, 10, 32, 32)
     noisy[..., 16, :] = 0.05
     clean, noise = torch.zeros(1, 1, 32, 32), torch.full((1, 1, 32, 32), 0.1)
-    sure, unsure = (losses.caution(torch.full_like(noisy, 20.0), noisy, guides, v) for v in (clean, noise))
+    sure, unsure = (
+        losses.caution(torch.full_like(noisy, 20.0), losses.probable(noisy, guides, v))
+        for v in (clean, noise)
+    )
     leaks = [float(weight[0, 0, 16, 5] / weight[0, 0, 4, 5]) for weight in (sure, unsure)]
     assert leaks[0] == pytest.approx(900, rel=0.01)
     assert leaks[1] < 30
+
+
+def test_what_is_too_dark_costs_its_share_of_what_is_probable_and_no_more() -> None:
+    """So that a network in doubt has no reason to keep fireflies: relMSE asks the same."""
+    noisy, guides = torch.full((1, 3, 16, 16), 2.0), NO_GUIDES.expand(1, 10, 16, 16)
+    likely = losses.probable(noisy, guides, torch.zeros(1, 1, 16, 16))
+    for level in (0.0, 0.02, 1.0):
+        dark = torch.full_like(noisy, level)
+        cost = losses.every()["relative_l2"](dark, noisy, losses.caution(dark, likely))
+        assert float(cost) == pytest.approx((2 - level) ** 2 / (2 + losses.EPSILON) ** 2, rel=0.01)
+
+
+def test_tamed_target_loses_its_fireflies_and_nothing_else() -> None:
+    chance = torch.Generator().manual_seed(2)
+    target = torch.exp(0.5 * torch.randn((1, 3, 64, 64), generator=chance))
+    estimate, likely = torch.ones_like(target), torch.zeros_like(target)
+    likely[..., 40, 40] = 30.0  # a lamp
+    target[..., 20, 20], target[..., 40, 40] = 1e4, 40.0
+    tamed = losses.tamed(target, estimate, likely, 9.0)
+    changed = (tamed != target).any(1)[0]
+    assert changed.nonzero().tolist() == [[20, 20]]
+    assert tamed[0, :, 20, 20].tolist() == pytest.approx([9 * (1 + losses.EPSILON)] * 3)
+    assert torch.equal(losses.tamed(target, estimate, likely, float("inf")), target)
+
+
+def test_few_fireflies_have_most_of_the_gradient_and_none_of_it_once_tamed() -> None:
+    """What `tamed` is for: long-tailed noise as of renders, seen by the gradient's square."""
+    chance = torch.Generator().manual_seed(4)
+    target = torch.exp(2.5 * torch.randn((1, 3, 256, 256), generator=chance) - 2.5**2 / 2)
+    ones = torch.ones_like(target)
+
+    def share_of_few(goal: torch.Tensor) -> float:
+        squares = (ones - goal).square().flatten().sort(descending=True).values
+        return float(squares[: len(squares) // 1000].sum() / squares.sum())
+
+    assert share_of_few(target) > 0.6
+    assert share_of_few(losses.tamed(target, ones, ones, 9.0)) < 0.05
 
 
 def test_means_over_squares_ask_for_the_light_on_the_whole_and_for_no_more() -> None:
     chance = torch.Generator().manual_seed(5)
     target = torch.exp(torch.randn((1, 3, 96, 96), generator=chance) - 0.5)
     level = torch.ones(1, 3, 1, 1, requires_grad=True)
-    least = min(
-        np.linspace(0.7, 1.3, 61), key=lambda c: float(losses.of_means(c * torch.ones_like(target), target))
-    )
+    noisy = torch.exp(torch.randn((1, 3, 96, 96), generator=chance) - 0.5)
+
+    def cost(estimate: torch.Tensor) -> torch.Tensor:
+        return losses.of_means(estimate, target, noisy)
+
+    least = min(np.linspace(0.7, 1.3, 61), key=lambda c: float(cost(c * torch.ones_like(target))))
     assert least == pytest.approx(float(target.mean()), abs=0.03)
-    losses.of_means(0.9 * level * torch.ones_like(target), target).backward()
+    cost(0.9 * level * torch.ones_like(target)).backward()
     assert level.grad is not None
     assert bool((level.grad < 0).all())  # too dark: up with it
     kept = target.mean((2, 3), keepdim=True).expand_as(target)
-    assert float(losses.of_means(kept, target)) < 0.1 * float(losses.of_means(0.8 * kept, target))
+    assert float(cost(kept)) < 0.1 * float(cost(0.8 * kept))
 
 
 def test_light_that_is_missing_is_asked_of_surfaces_and_not_of_fireflies() -> None:
     estimate = torch.ones(1, 3, 64, 64)
     estimate[..., 20, 20] = 50.0
     estimate.requires_grad_()
-    losses.of_means(estimate, torch.full((1, 3, 64, 64), 1.5)).backward()
+    target = torch.full((1, 3, 64, 64), 1.5)
+    losses.of_means(estimate, target, target).backward()
     assert estimate.grad is not None
     # Steps are relative to what is there: the firefly would grow 50 times as fast.
     assert abs(float(50 * estimate.grad[0, 0, 20, 20])) < 0.2 * abs(float(estimate.grad[0, 0, 40, 40]))

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
-from mcdenoise import relighting
+from mcdenoise import encoding, relighting
 from mcdenoise.frame import Frame
 
 EXPOSURE = 0.18
@@ -68,3 +69,20 @@ def test_strips_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relighting, "strips", lambda *_: cut)
     relighting.give_back(noisy, clean, EXPOSURE)
     np.testing.assert_allclose(clean.color, once.color, rtol=1e-5)
+
+
+def test_training_sees_what_the_engine_gives_back() -> None:
+    noisy, clean = pair()
+    exposed, learned = (encoding.tensor(EXPOSURE * plane) for plane in (noisy, clean.color))
+    seen = relighting.relit(exposed, learned)
+    relighting.give_back(noisy, clean, EXPOSURE)
+    torch.testing.assert_close(seen, encoding.tensor(EXPOSURE * clean.color), rtol=1e-4, atol=1e-6)
+
+
+def test_light_taken_from_the_whole_costs_nothing_in_training() -> None:
+    noisy = torch.rand((1, 3, 32, 32), generator=torch.Generator().manual_seed(1)) + 0.1
+    level = torch.tensor(0.8, requires_grad=True)
+    flat = noisy.mean() * torch.ones_like(noisy)
+    relighting.relit(noisy, level * flat).mean().backward()
+    assert level.grad is not None
+    assert abs(float(level.grad)) < 0.05 * float(flat.mean())

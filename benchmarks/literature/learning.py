@@ -35,7 +35,8 @@ class Student:
         self._device = engine.choose_device(self._settings.device)
         torch.manual_seed(SEED)
         self._state = trainer.begin(build(), self._settings, self._device)
-        self._objective = trainer.weighted(losses.find(loss, is_target_noisy=False), means_weight=0.0)
+        chosen = losses.find(loss, is_target_noisy=False)
+        self._objective = trainer.weighted(chosen, means_weight=0.0, firefly_limit=math.inf)
 
     @property
     def network(self) -> Denoising:
