@@ -111,9 +111,12 @@ def brightest_kin(
 
 
 def brightest_neighbour(level: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
-    """The largest level of the eight pixels around, the pixel itself not among them."""
-    around = shifted(level, 3)
-    return reduce(torch.maximum, around[:4] + around[5:])
+    """The largest level of the eight pixels around, the pixel itself not among them: beyond the edges of the
+    picture it is mirrored."""
+    height, width = level.shape[2:]
+    mirrored = F.pad(level, [1] * 4, mode="reflect")
+    places = [(y, x) for y in range(3) for x in range(3) if (y, x) != (1, 1)]
+    return reduce(torch.maximum, [mirrored[..., y : y + height, x : x + width] for y, x in places])
 
 
 class Kin(NamedTuple):

@@ -229,4 +229,8 @@ def _run(network: Denoising, inputs: list[Float[Tensor, "1 _ h w"]], device: tor
 
 
 def _padded(part: Float[Tensor, "1 c h w"], sides: tuple[int, ...]) -> Float[Tensor, "1 c h2 w2"]:
-    return F.pad(part, sides, mode="replicate" if part.shape[1] else "constant")
+    """Mirrored, so that no firefly at an edge has others beside it; repeated where there is too little."""
+    if not part.shape[1]:
+        return F.pad(part, sides)
+    is_small = max(sides[:2]) >= part.shape[3] or max(sides[2:]) >= part.shape[2]
+    return F.pad(part, sides, mode="replicate" if is_small else "reflect")

@@ -47,7 +47,7 @@ ALONE = Ranks()
 # Held-out pairs that a validation looks at, spread over all of them.
 VALIDATION_PAIRS = 24
 # How much what a network says of the noise counts beside what it makes of the picture.
-NOISE_WEIGHT = 1.0
+NOISE_WEIGHT = 0.1
 # How much prefiltered guides count, in squares of strangeness.
 GUIDES_WEIGHT = 0.5
 # The variance of target and input, of a hidden pixel, over that of two renders.

@@ -159,20 +159,21 @@ def test_tones_are_means_under_the_root_of_the_weight_and_riders_under_all_of_it
 
 
 @pytest.mark.parametrize(("variance", "kept"), [(0.0, 1.0), (1e-5, 1.0), (0.02, 0.1)])
+@pytest.mark.parametrize(("y", "x"), [(8, 8), (8, 0), (15, 9), (0, 15)])
 def test_lone_bright_pixel_is_a_firefly_among_noise_and_a_highlight_where_all_is_clean(
-    variance: float, kept: float
+    variance: float, kept: float, y: int, x: int
 ) -> None:
     estimate = torch.full((1, 3, 16, 16), 0.2)
-    estimate[..., 8, 8] = torch.tensor([30.0, 20.0, 10.0])
-    estimate[..., 2:4, 2:4] = 30.0  # no lone pixel
+    estimate[..., y, x] = torch.tensor([30.0, 20.0, 10.0])
+    estimate[..., 3:5, 3:5] = 30.0  # no lone pixel
     noise = torch.full((1, 1, 16, 16), variance)
-    noise[..., 8, 8] = 1.0  # the network's own opinion of that pixel
+    noise[..., y, x] = 1.0  # the network's own opinion of that pixel
     result = hybrid.without_fireflies(estimate, noise)
-    share = result[0, :, 8, 8] / estimate[0, :, 8, 8]
+    share = result[0, :, y, x] / estimate[0, :, y, x]
     assert float(share[0]) <= kept
     assert float(share[0]) == kept or kept < 1
     torch.testing.assert_close(share, share[:1].expand(3))  # its colour stays
-    result[..., 8, 8] = estimate[..., 8, 8]
+    result[..., y, x] = estimate[..., y, x]
     torch.testing.assert_close(result, estimate)
 
 

@@ -181,6 +181,10 @@ def _engine(path: Path, model: onnx_file.Model, kind: str) -> Engine:
 
 
 def _padded(picture: np.ndarray, stride: int) -> np.ndarray:
-    """Its last row and column repeated to multiples of the stride, two of them at least."""
-    more = [max(-(-side // stride), 2) * stride - side for side in picture.shape[2:]]
-    return np.pad(picture, [(0, 0), (0, 0), *((0, extent) for extent in more)], mode="edge")
+    """To multiples of the stride, two of them at least: mirrored, or its last row and column repeated where
+    there is too little."""
+    sides = picture.shape[2:]
+    more = [max(-(-side // stride), 2) * stride - side for side in sides]
+    fits = all(extent < side for extent, side in zip(more, sides, strict=True))
+    widths = [(0, 0), (0, 0), *((0, extent) for extent in more)]
+    return np.pad(picture, widths, mode="reflect" if fits else "edge")

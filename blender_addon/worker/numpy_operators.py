@@ -58,8 +58,9 @@ def _pad(
     attributes: Mapping[str, Any], image: np.ndarray, pads: np.ndarray, value: Any = 0, *_: Any
 ) -> np.ndarray:
     widths = np.reshape(pads, (2, -1)).T
-    if attributes.get("mode", "constant") == "edge":
-        return np.pad(image, widths, mode="edge")
+    mode = attributes.get("mode", "constant")
+    if mode in ("edge", "reflect"):
+        return np.pad(image, widths, mode=mode)
     return np.pad(image, widths, constant_values=0 if value is None else value)
 
 

@@ -358,7 +358,7 @@ def _mend(trunk: Trunk, found: _Estimated, tone: Planes) -> None:
         )  # fmt: skip
 
     _by_bands(trunk.heads[0], found.finest, OF_MIXTURE, mend)
-    _border(largest, width, 1)
+    _mirror(largest, width)
     _swift_filters.smallest(height, found.variance, 1, quiet)
     _swift_filters.quenched(height, largest, quiet, found.estimate)
 
@@ -372,3 +372,10 @@ def _border(planes: Shaped[np.ndarray, "*c h w"], width: int, margin: int) -> No
     )
     planes[..., :margin, :] = planes[..., margin, None, :]
     planes[..., -margin:, :] = planes[..., -margin - 1, None, :]
+
+
+def _mirror(planes: Plane, width: int) -> None:
+    """Into a margin of 1 what is next to the edges of a picture `width` pixels wide: no pixel is a neighbour
+    of its own."""
+    planes[:, 0], planes[:, width + 1] = planes[:, 2], planes[:, width - 1]
+    planes[0], planes[-1] = planes[2], planes[-3]
