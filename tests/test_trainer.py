@@ -276,7 +276,7 @@ def test_impossible_settings_are_refused_before_any_work(
     "change",
     [{"steps": 0}, {"batch": 0}, {"crop": 0}, {"crop": 33}, {"learning_rate": 0.0}, {"learning_rate": 2.0},
      {"clip": 0.0}, {"ema": 1.0}, {"held_out": 1.0}, {"held_out": -0.1}, {"save_every": 0},
-     {"workers": -1}, {"means_weight": -1.0}],
+     {"workers": -1}, {"means_weight": -1.0}, {"firefly_limit": 0.5}],
     ids=str,
 )  # fmt: skip
 def test_settings_out_of_range_are_refused(change: dict[str, Any]) -> None:
