@@ -90,7 +90,7 @@ def _works(views: Sequence[View], settings: TrainSettings) -> dict[str, Work]:
     device = torch.device("cpu")
     state = trainer.start(settings, Path("no such state"), device)
     loss = losses.find(settings.loss, is_target_noisy=True)
-    objective = trainer.weighted(loss, settings.means_weight, settings.firefly_limit)
+    objective = trainer.weighted(loss, settings)
     batches = dataset.Batches(views, dataset.Cut(settings.crop, settings.batch, settings.seed))
     one = batches[0]
     return {

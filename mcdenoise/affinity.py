@@ -31,13 +31,16 @@ SHRINK = 0.003
 FEW, FEW_AROUND = 0.05, 0.003
 
 
-def shifted(image: Float[Tensor, "n c h w"], size: int, *, step: int = 1) -> list[Float[Tensor, "n c h w"]]:
+def shifted(
+    image: Float[Tensor, "n c h w"], size: int, *, step: int = 1, edges: str = "replicate"
+) -> list[Float[Tensor, "n c h w"]]:
     """The picture moved so that each pixel's neighbours come to lie on it, row by row, edges repeated.
 
-    `step` spreads the size x size neighbours, so many pixels from one to the next.
+    `step` spreads the size x size neighbours, so many pixels from one to the next; `edges` is torch's name of
+    what is beyond them.
     """
     _, _, h, w = image.shape
-    padded = F.pad(image, [size // 2 * step] * 4, mode="replicate")
+    padded = F.pad(image, [size // 2 * step] * 4, mode=edges)
     places = range(0, size * step, step)
     return [padded[:, :, y : y + h, x : x + w] for y in places for x in places]
 
@@ -113,10 +116,8 @@ def brightest_kin(
 def brightest_neighbour(level: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
     """The largest level of the eight pixels around, the pixel itself not among them: beyond the edges of the
     picture it is mirrored."""
-    height, width = level.shape[2:]
-    mirrored = F.pad(level, [1] * 4, mode="reflect")
-    places = [(y, x) for y in range(3) for x in range(3) if (y, x) != (1, 1)]
-    return reduce(torch.maximum, [mirrored[..., y : y + height, x : x + width] for y, x in places])
+    around = shifted(level, 3, edges="reflect")
+    return reduce(torch.maximum, around[:4] + around[5:])
 
 
 class Kin(NamedTuple):

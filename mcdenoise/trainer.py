@@ -131,7 +131,7 @@ def _learn(
         TrainingError: the loss is no longer a number, or rose and stays up.
     """
     loss, watch = losses.find(settings.loss, is_target_noisy=True), Watch()
-    objective = weighted(loss, settings.means_weight, settings.firefly_limit)
+    objective = weighted(loss, settings)
     for batch in batches(pairs, settings, state):
         value, seconds = update(state, batch, objective, settings, device)
         watch.look(state.step, value)
@@ -263,25 +263,24 @@ def judged_only(output: Output, batch: Batch) -> Output:
     )
 
 
-def weighted(loss: losses.Loss, means_weight: float, firefly_limit: float) -> Objective:
+def weighted(loss: losses.Loss, settings: TrainSettings) -> Objective:
     """The loss by certainty and caution, of the estimate as the engine gives its light back, against a target
     without fireflies; or as the batch weighs its values. Beside it the light of squares, the noise, the
     guides and the strain."""
 
     def objective(output: Output, batch: Batch, done: float) -> tuple[Tensor, Tensor]:
-        estimate, target = output.estimate.float(), batch.target
-        if batch.weight is not None:
-            of_squares = losses.of_means(estimate, target, batch.color)
-            value = loss(estimate, target, batch.weight, done=done)
-            return value, means_weight * of_squares + _beside(output, batch)
-        estimate, known = relighting.relit(batch.color, estimate), noise_of(output, batch)
-        likely = losses.probable(batch.color, batch.guides, known, batch.witness)
-        weight = losses.certainty(known, batch.target_noise) * losses.caution(estimate, likely)
-        target, in_squares = (
-            losses.tamed(target, estimate, likely, factor * firefly_limit) for factor in (1, OF_SQUARES)
-        )
-        of_squares = losses.of_means(estimate, in_squares, batch.color)
-        return loss(estimate, target, weight, done=done), means_weight * of_squares + _beside(output, batch)
+        estimate, target, in_squares = output.estimate.float(), batch.target, batch.target
+        weight = batch.weight
+        if weight is None:
+            estimate, known = relighting.relit(batch.color, estimate), noise_of(output, batch)
+            likely = losses.probable(batch.color, batch.guides, known, batch.witness)
+            weight = losses.certainty(known, batch.target_noise) * losses.caution(estimate, likely)
+            target, in_squares = (
+                losses.tamed(batch.target, estimate, likely, factor * settings.firefly_limit)
+                for factor in (1, OF_SQUARES)
+            )
+        of_squares = settings.means_weight * losses.of_means(estimate, in_squares, batch.color)
+        return loss(estimate, target, weight, done=done), of_squares + _beside(output, batch)
 
     return objective
 

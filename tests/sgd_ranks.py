@@ -18,7 +18,7 @@ networks.build = lambda name, given: build(name, given or small.recipe(name))
 engine.precision = lambda _: contextlib.nullcontext()
 settings = small.settings(network=network, batch=4, steps=6, learning_rate=0.1)
 loss, device = losses.find(settings.loss, is_target_noisy=True), torch.device("cpu")
-objective = trainer.weighted(loss, settings.means_weight, settings.firefly_limit)
+objective = trainer.weighted(loss, settings)
 pairs, _ = dataset.load(folder)
 with ranks.joined(device) as together:
     state = trainer.start(settings, out, device, together)

@@ -168,7 +168,7 @@ def test_a_given_weight_takes_the_place_of_the_trainers_own(noisy_frame: small.M
     (batch,) = islice(dataset.batches(small.pairs(noisy_frame), dataset.Cut(32, 1, 1)), 1)
     nothing = replace(batch, weight=torch.zeros_like(batch.target))
     loss = learning.losses.find("l2", is_target_noisy=True)
-    objective = trainer.weighted(loss, settings.means_weight, settings.firefly_limit)
+    objective = trainer.weighted(loss, settings)
     for given, expected in ((batch, False), (nothing, True)):
         torch.manual_seed(1)
         state = trainer.begin(EVERY["U-Net"](4), settings, torch.device("cpu"))

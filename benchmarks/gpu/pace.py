@@ -37,7 +37,7 @@ def seconds_per_step(views: list[View], settings: TrainSettings) -> float:
     device = engine.choose_device(settings.device)
     state = trainer.start(settings, Path("no such state"), device)
     loss = losses.find(settings.loss, is_target_noisy=True)
-    objective = trainer.weighted(loss, settings.means_weight, settings.firefly_limit)
+    objective = trainer.weighted(loss, settings)
     begin = time.perf_counter()
     for batch in dataset.batches(views, dataset.Cut(settings.crop, settings.batch, settings.seed),
                                  workers=settings.workers):  # fmt: skip

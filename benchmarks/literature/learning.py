@@ -30,13 +30,13 @@ class Student:
 
     def __init__(self, build: Callable[[], Denoising], steps: int, loss: str, learning_rate: float) -> None:
         self._settings = TrainSettings(
-            steps=steps, loss=loss, means_weight=0.0, learning_rate=learning_rate, ema=0.98, seed=SEED
-        )
+            steps=steps, loss=loss, means_weight=0.0, firefly_limit=math.inf, learning_rate=learning_rate,
+            ema=0.98, seed=SEED,
+        )  # fmt: skip
         self._device = engine.choose_device(self._settings.device)
         torch.manual_seed(SEED)
         self._state = trainer.begin(build(), self._settings, self._device)
-        chosen = losses.find(loss, is_target_noisy=False)
-        self._objective = trainer.weighted(chosen, means_weight=0.0, firefly_limit=math.inf)
+        self._objective = trainer.weighted(losses.find(loss, is_target_noisy=False), self._settings)
 
     @property
     def network(self) -> Denoising:
