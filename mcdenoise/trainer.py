@@ -248,10 +248,10 @@ def update(
 
 
 def judged_only(output: Output, batch: Batch) -> Output:
-    """The output, but the target and sure of it where it isn't judged.
+    """The output, but the target where it isn't judged.
 
     What is judged was hidden: there the input is the mean of its neighbours, and what is said of the noise is
-    made to fit. It is the quietest around, which certainty looks for.
+    made to fit.
     """
     estimate = torch.where(batch.judged, output.estimate, batch.target.to(output.estimate))
     noise, strain = output.noise, output.strain
@@ -264,8 +264,8 @@ def judged_only(output: Output, batch: Batch) -> Output:
 
 
 def weighted(loss: losses.Loss, settings: TrainSettings) -> Objective:
-    """The loss by certainty and caution, of the estimate as the engine gives its light back, against a target
-    without fireflies; or as the batch weighs its values. Beside it the light of squares, the noise, the
+    """The loss by caution, of the estimate as the engine gives its light back, against a target without
+    fireflies; or as the batch weighs its values. Beside it the light of squares, the noise, the
     guides and the strain."""
 
     def objective(output: Output, batch: Batch, done: float) -> tuple[Tensor, Tensor]:
@@ -274,7 +274,7 @@ def weighted(loss: losses.Loss, settings: TrainSettings) -> Objective:
         if weight is None:
             estimate, known = relighting.relit(batch.color, estimate), noise_of(output, batch)
             likely = losses.probable(batch.color, batch.guides, known, batch.witness)
-            weight = losses.certainty(known, batch.target_noise) * losses.caution(estimate, likely)
+            weight = losses.caution(estimate, likely)
             target, in_squares = (
                 losses.tamed(batch.target, estimate, likely, factor * settings.firefly_limit)
                 for factor in (1, OF_SQUARES)

@@ -106,9 +106,10 @@ def test_weights_of_training_leave_the_best_estimate_the_mean(sigma: float) -> N
     estimate = torch.ones_like(noisy)
     guides, equal = NO_GUIDES.expand(1, 10, 512, 512), torch.ones(1, 1, 1, 1)
     told = spread_of(noisy, guides)
-    weight = losses.certainty(told, equal) * losses.caution(estimate, losses.probable(noisy, guides, told))
-    # Where the weighted gradient of (f - y)^2 vanishes: the weighted mean of the target.
-    assert float((weight * target).sum() / weight.sum()) == pytest.approx(1.0, rel=0.02)
+    caution = losses.caution(estimate, losses.probable(noisy, guides, told))
+    for weight in (caution, losses.certainty(told, equal).expand_as(target)):
+        # Where the weighted gradient of (f - y)^2 vanishes: the weighted mean of the target.
+        assert float((weight * target).sum() / weight.sum()) == pytest.approx(1.0, rel=0.02)
 
 
 @pytest.mark.parametrize("sigma", [0.2, 1.0])

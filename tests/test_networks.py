@@ -202,6 +202,23 @@ def test_every_weight_learns(name: str) -> None:
 
 
 @every_network
+def test_crop_with_a_thousand_times_the_loss_of_another_teaches_no_more(name: str) -> None:
+    network = small.network(name).train()
+    color, guides = (torch.cat(part) for part in zip(small.inputs(32, 32), small.inputs(32, 32, seed=1)))
+
+    def gradient(*share: float) -> Tensor:
+        error = encoding.tone_map(network(color, guides)) - encoding.tone_map(color.roll(5, dims=3))
+        loss = (error.square().mean((1, 2, 3)) * torch.tensor(share)).mean()
+        network.zero_grad()
+        loss.backward()
+        return torch.cat([value.grad.flatten() for value in network.parameters() if value.grad is not None])
+
+    one, other, both = gradient(1e3, 0.0), gradient(0.0, 1e3), gradient(1e6, 1e3)
+    torch.testing.assert_close(both, one + other, rtol=0.02, atol=float(0.02 * both.abs().max()))
+    assert float(gradient(1e-9, 1e-9).abs().max()) < 1e-3 * float(both.abs().max())
+
+
+@every_network
 def test_network_computes_the_same_while_it_learns_and_while_it_runs(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

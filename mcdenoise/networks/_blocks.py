@@ -7,6 +7,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+# Length of a crop's gradient at what is predicted: half of crops are longer than ten times that. A shorter one
+# stays short, since that crop is fine.
+SHORT = 0.001
+
 
 def conv(inputs: int, outputs: int) -> nn.Sequential:
     """3x3 convolution and a leaky ReLU."""
@@ -91,3 +95,31 @@ def upsample(
     """
     children = [apply_kernels(coarse, part, 3) for part in weights.chunk(4, dim=1)]
     return F.pixel_shuffle(torch.stack(children, dim=2).flatten(1, 2), 2)
+
+
+def evened(*predicted: Float[Tensor, "n _ _ _"]) -> tuple[Tensor, ...]:
+    """The same tensors; but their gradient, all together, has about the same length for each item.
+
+    One crop's gradient is a thousand times as long as another's, so a batch would be a step for the worst of
+    its crops, whatever that one happens to be. Errors are compared frame by frame, as ratios, and so each
+    should count alike (docs/decisions/0030).
+
+    Source: gradients clipped for each sample, Abadi et al. 2016, though at the predictions, where a batch
+    need not be taken apart; 0.9 is the correlation of the logarithms of both lengths.
+    """
+    even: tuple[Tensor, ...] = _Evened.apply(*predicted)
+    return even
+
+
+class _Evened(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *predicted: Tensor) -> tuple[Tensor, ...]:  # noqa: ARG004 - torch's signature
+        return tuple(part.view_as(part) for part in predicted)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:  # noqa: ARG004 - the same
+        squares = [gradient.float().square().flatten(1).sum(1) for gradient in gradients]
+        # A loss is a mean over the batch.
+        length = len(squares[0]) * torch.stack(squares).sum(0).sqrt()
+        factor = (length + SHORT).reciprocal()[:, None, None, None]
+        return tuple(gradient * factor.to(gradient.dtype) for gradient in gradients)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mcdenoise import affinity
 from mcdenoise.encoding import GUIDE_CHANNELS, split_guides, tone_map
-from mcdenoise.networks._blocks import convs, spread_out
+from mcdenoise.networks._blocks import convs, evened, spread_out
 
 KERNEL = 5
 TAPS = KERNEL * KERNEL
@@ -91,6 +91,8 @@ class Trunk(nn.Module):
         decoded = self.decoded(F.pixel_unshuffle(torch.cat([_features(color, guides), known], dim=1), 2))
         levels = [_said(head, x, slice(PER_LEVEL)) for head, x in zip(self.heads, decoded, strict=True)]
         pixels = spread_out(_said(self.heads[0], decoded[0], slice(PER_LEVEL, None)))
+        if self.training:
+            pixels, *levels = evened(pixels, *levels)
         return pixels, [Predicted(*level.float().split(PARTS, dim=1)) for level in levels]
 
     def decoded(self, x: Float[Tensor, "n c h w"]) -> list[Tensor]:

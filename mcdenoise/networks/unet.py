@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mcdenoise.encoding import split_guides
+from mcdenoise.networks._blocks import evened
 from mcdenoise.networks._contract import Denoising
 
 # PU2, the curve of OIDN's HDR filter, in three pieces: linear, power, logarithm; `SCALE` brings 65504 to 1.
@@ -64,8 +65,11 @@ class Network(Denoising):
         x = self._conv("dec3a", "dec3b", x=_joined(x, x2))
         x = self._conv("dec2a", "dec2b", x=_joined(x, x1))
         x = self._conv("dec1a", "dec1b", x=_joined(x, x0))
+        x = self.convs["dec0"](x)
+        if self.training:
+            (x,) = evened(x)
         # Training sees the value as it is; what is below black is cut where the picture is made.
-        return uncurve(F.leaky_relu(self.convs["dec0"](x).float(), 0.01))
+        return uncurve(F.leaky_relu(x.float(), 0.01))
 
     def _conv(self, *names: str, x: Tensor) -> Tensor:
         for name in names:
