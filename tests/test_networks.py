@@ -204,7 +204,8 @@ def test_every_weight_learns(name: str) -> None:
 @every_network
 def test_crop_with_a_thousand_times_the_loss_of_another_teaches_no_more(name: str) -> None:
     network = small.network(name).train()
-    color, guides = (torch.cat(part) for part in zip(small.inputs(32, 32), small.inputs(32, 32, seed=1)))
+    two = zip(small.inputs(32, 32), small.inputs(32, 32, seed=1), strict=True)
+    color, guides = (torch.cat(part) for part in two)
 
     def gradient(*share: float) -> Tensor:
         error = encoding.tone_map(network(color, guides)) - encoding.tone_map(color.roll(5, dims=3))
