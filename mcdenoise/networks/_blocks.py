@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-# Length of a crop's gradient at what is predicted: of half of crops it is over ten times that. A shorter one stays
-# short, since that crop is fine.
+# Length of a crop's gradient at what is predicted: of half of crops it is over ten times that. A shorter one
+# stays short, since that crop is fine.
 SHORT = 0.001
 
 
