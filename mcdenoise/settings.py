@@ -45,7 +45,7 @@ class TrainSettings:
         "a target's pixel counts as at most so many times as bright as what is expected there; inf: as it is",
         metavar="X",
     )
-    learning_rate: float = setting(1e-3, "peak of the one-cycle schedule", metavar="X")
+    learning_rate: float = setting(5e-4, "peak of the one-cycle schedule", metavar="X")
     weight_decay: float = setting(1e-4, "AdamW's decay", metavar="X")
     clip: float = setting(1.0, "largest norm of a gradient; fireflies make longer ones", metavar="X")
     ema: float = setting(0.998, "share of the averaged weights that a step keeps", metavar="X")
