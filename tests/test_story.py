@@ -27,7 +27,8 @@ class Story:
         """The noisy half, denoised by a model that has learned from the noisy pairs for so many steps."""
         model = self.folder / f"{steps}.safetensors"
         words = ["train", str(self.folder / "pairs"), "-o", str(model), "--steps", str(steps), "--crop", "32",
-                 "--batch", "2", "--network", "kpn", "--device", "cpu", "--seed", "1", "--quiet"]  # fmt: skip
+                 "--batch", "2", "--network", "kpn", "--device", "cpu", "--seed", "1", "--quiet",
+                 "--learning-rate", "1e-3"]  # fmt: skip
         assert main(words) == 0
         return Denoiser(model, device="cpu")(self.noisy)
 
