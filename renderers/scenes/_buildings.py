@@ -28,11 +28,16 @@ def window_wall(width: float, depth: float, height: float, chance: np.random.Gen
     return join(list(starmap(piece, pieces))), join(across + upright)
 
 
-def blinds(width: float, depth: float, height: float, tilt: float) -> Mesh:
-    """Slats in front of the window, tilted by so many degrees."""
-    slats = [box((0.05, 0.003, 0.8 * depth)).turned(tilt, 2).moved((-width / 2 + 0.06, y, 0))
-             for y in np.arange(0.5, height - 0.2, 0.05)]  # fmt: skip
-    return join(slats)
+def blinds(width: float, depth: float, height: float, chance: np.random.Generator) -> Mesh:
+    """Slats in front of the left wall's window, level or upright, in front of some of it or all."""
+    pitch, tilt = chance.uniform(0.025, 0.12), chance.uniform(0, 75)
+    deep, along = pitch * chance.uniform(0.5, 1.0), 0.8 * depth
+    x, low = -width / 2 + 0.07, chance.uniform(0.3, 0.6 * height)
+    if chance.uniform() < 0.3:
+        slat = box((0.003, height - low - 0.1, deep)).turned(tilt)
+        return join([slat.moved((x, low, z)) for z in np.arange(-along / 2, along / 2, pitch)])
+    slat = box((deep, 0.003, along)).turned(tilt, 2)
+    return join([slat.moved((x, y, 0)) for y in np.arange(low, height - 0.1, pitch)])
 
 
 def backdrop() -> Mesh:

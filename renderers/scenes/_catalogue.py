@@ -10,8 +10,8 @@ from renderers.scenes._furniture import Thing
 MakeThing = Callable[[np.random.Generator], Thing]
 
 THIN: tuple[MakeThing, ...] = (
-    _furniture.chair, _furniture.plant, _furniture.wires, _thin.ladder, _thin.fence, _thin.wheel,
-    _thin.cage, _thin.washing_line, _thin.bush)  # fmt: skip
+    _furniture.chair, _furniture.plant, _furniture.wires, _thin.ladder, _thin.fence, _thin.louvre,
+    _thin.grating, _thin.wheel, _thin.cage, _thin.washing_line, _thin.bush)  # fmt: skip
 SOLID: tuple[MakeThing, ...] = (
     _furniture.table, _furniture.table, _furniture.shelf, _furniture.cupboards, _furniture.cupboards,
     _furniture.lamp, _furniture.crate_stack,

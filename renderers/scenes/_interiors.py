@@ -6,12 +6,14 @@ from renderers.cameras import look_at
 from renderers.scenes import _catalogue
 from renderers.scenes._buildings import blinds, colonnade, stairs, window_wall
 from renderers.scenes._lights import UP
-from renderers.scenes._meshes import box, join, quad, tube
+from renderers.scenes._meshes import Number, box, join, quad, tube
 from renderers.scenes._place import Builder, Camera, Place
 
 CANDIDATES = 12
 # Metres between the things of a room.
 GAP = 0.75
+# Of rooms: those with a window in the wall across too, seen from afar; of windows: those with blinds.
+BACK_WINDOWS, BLINDS = 0.45, 0.5
 
 
 def room(b: Builder) -> Place:
@@ -19,8 +21,11 @@ def room(b: Builder) -> Place:
     u = b.chance.uniform
     width, depth = u(3, 7, 2)
     size = width, depth, u(2.4, 3.4)
-    _walls(b, *size)
+    is_open = u() < BACK_WINDOWS
+    _walls(b, *size, is_open=is_open)
     _window(b, *size)
+    if is_open:
+        _window(b, depth, width, size[2], turn=-90)
     b.open_sky(u(0.5, 8))
     _lamps(b, *size)
     _furnish(b, width, depth, count=int(b.chance.integers(1, 13)))
@@ -55,12 +60,13 @@ def hall(b: Builder) -> Place:
     return b.place("hall", cameras)
 
 
-def _walls(b: Builder, width: float, depth: float, height: float) -> None:
+def _walls(b: Builder, width: float, depth: float, height: float, *, is_open: bool) -> None:
     x, z = width / 2, depth / 2
     back = b.paint()
     b.add(quad((-x, 0, z), (width, 0, 0), (0, 0, -depth)).tiled(3), b.paint())
     b.add(quad((-x, height, -z), (width, 0, 0), (0, 0, depth)), b.paint())
-    b.add(quad((-x, 0, -z), (width, 0, 0), (0, height, 0)).tiled(2), back)
+    if not is_open:
+        b.add(quad((-x, 0, -z), (width, 0, 0), (0, height, 0)).tiled(2), back)
     b.add(quad((x, 0, z), (-width, 0, 0), (0, height, 0)).tiled(2), back)
     b.add(quad((x, 0, -z), (0, 0, depth), (0, height, 0)).tiled(2), b.paint())
     skirting = [
@@ -72,15 +78,18 @@ def _walls(b: Builder, width: float, depth: float, height: float) -> None:
         b.add(piece, trim)
 
 
-def _window(b: Builder, width: float, depth: float, height: float) -> None:
+def _window(b: Builder, width: float, depth: float, height: float, *, turn: Number = 0.0) -> None:
+    """The wall to the left with a window, or another: the room turned, with its width and depth as they are
+    then."""
     u = b.chance.uniform
     wall, bars = window_wall(width, depth, height, b.chance)
-    b.add(wall, b.paint())
-    b.add(bars, b.detail())
-    if u() < 0.35:
-        b.add(blinds(width, depth, height, u(0, 70)), b.detail())
+    b.add(wall.turned(turn), b.paint())
+    b.add(bars.turned(turn), b.detail())
+    if u() < BLINDS:
+        b.add(blinds(width, depth, height, b.chance).turned(turn), b.detail())
     for _ in range(int(b.chance.integers(0, 4))):
-        b.put(_catalogue.thin_thing(b.chance), (u(-0.42, -0.3) * width, u(0, 0.6), u(-0.4, 0.4) * depth))
+        spot = quad((u(-0.42, -0.3) * width, u(0, 0.6), u(-0.4, 0.4) * depth), (1, 0, 0), (0, 1, 0))
+        b.put(_catalogue.thin_thing(b.chance), spot.turned(turn).vertices[0])
 
 
 def _lamps(b: Builder, width: float, depth: float, height: float) -> None:

@@ -24,6 +24,29 @@ def fence(chance: np.random.Generator) -> Thing:
     return {"body": join(pales + rails).turned(chance.uniform(0, 180))}
 
 
+def louvre(chance: np.random.Generator) -> Thing:
+    """An upright screen of slats that are tilted, level or upright."""
+    width, height = chance.uniform(0.6, 1.8, 2)
+    pitch, tilt = 10 ** chance.uniform(-1.8, -1.0), chance.uniform(0, 80)
+    slat = box((width, 0.1 * pitch, 0.8 * pitch)).turned(tilt, 0)
+    slats = join([slat.moved((0, y, 0)) for y in np.arange(0, height, pitch)])
+    sides = join([box((0.02, height, 0.03)).moved((s * width / 2, 0, 0)) for s in (-1, 1)])
+    turn = chance.uniform(-50, 50)
+    if chance.uniform() < 0.4:  # lying on its side, its slats stand
+        slats, sides = (part.turned(90, 2).moved((height / 2, width / 2, 0)) for part in (slats, sides))
+    return {"body": slats.turned(turn), "frame": sides.turned(turn)}
+
+
+def grating(chance: np.random.Generator) -> Thing:
+    """An upright grating of rods both ways."""
+    width, height = chance.uniform(0.5, 1.6, 2)
+    pitch = 10 ** chance.uniform(-1.8, -0.9)
+    thick = pitch * chance.uniform(0.05, 0.4)
+    rods = [box((thick, height, thick)).moved((x, 0, 0)) for x in np.arange(-width / 2, width / 2, pitch)]
+    rods += [box((width, thick, thick)).moved((0, y, 0)) for y in np.arange(0, height, pitch)]
+    return {"body": join(rods).turned(chance.uniform(-50, 50))}
+
+
 def wheel(chance: np.random.Generator) -> Thing:
     """A rim with a tyre on thin spokes, upright."""
     radius, count = chance.uniform(0.25, 0.4), int(chance.integers(12, 36))

@@ -11,7 +11,7 @@ from renderers.backends.mitsuba import MitsubaScene
 from renderers.scenes import _interiors, _loading, _outdoors
 from renderers.scenes._place import Builder, Place
 
-VERSION = 4
+VERSION = 5
 # Scenes from this number on are for validation; training stays below.
 FIRST_VALIDATION = 900_000
 LAYOUTS = (
