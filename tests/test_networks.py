@@ -334,6 +334,18 @@ def test_gradients_of_applied_kernels_are_those_of_their_sum() -> None:
     torch.autograd.gradcheck(lambda *given: _blocks.apply_kernels(*given, 3), (picture, kernels))
 
 
+def test_fused_gradients_of_applied_kernels_are_those_of_their_sum() -> None:
+    def gradients(dtype: torch.dtype) -> tuple[Tensor, ...]:
+        chance = torch.Generator().manual_seed(3)
+        parts = [torch.rand(2, n, 6, 7, generator=chance).to(dtype) for n in (3, 25, 3)]
+        picture, kernels, weight = parts[0].requires_grad_(), parts[1].requires_grad_(), parts[2]
+        total = (_blocks.apply_kernels(picture, kernels, 5) * weight).sum()
+        return torch.autograd.grad(total, (picture, kernels))
+
+    for fused, exact in zip(gradients(torch.float32), gradients(torch.float64), strict=True):
+        torch.testing.assert_close(fused, exact.float())
+
+
 def test_upsampling_puts_each_child_beside_its_parent() -> None:
     coarse = torch.arange(6.0).reshape(1, 1, 2, 3)
     weights = torch.zeros(1, 36, 2, 3)

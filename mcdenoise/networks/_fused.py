@@ -36,6 +36,17 @@ def upsampled(
     return result
 
 
+def applied_back(
+    image: Float[Tensor, "n c h2 w2"], kernels: Float[Tensor, "n k h w"], size: int,
+    gradient: Float[Tensor, "n c h w"],
+) -> tuple[Float[Tensor, "n c h2 w2"], Float[Tensor, "n k h w"]]:  # fmt: skip
+    """The gradients of `_blocks.apply_kernels` by the image, which has its margin, and by the kernels."""
+    of_image, of_kernels = torch.zeros(image.shape), torch.empty(kernels.shape)
+    given = [_array(part) for part in (image, kernels)]
+    _loops.applied_back(len(image), *given, size, _array(gradient), of_image.numpy(), of_kernels.numpy())
+    return of_image, of_kernels
+
+
 class _Filtered(torch.autograd.Function):
     @staticmethod
     def forward(

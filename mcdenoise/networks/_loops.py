@@ -226,6 +226,20 @@ def filtered_back(
 
 
 @over_rows
+def applied_back(
+    share: Any, image: Any, kernels: Any, size: Any, given: Any, of_image: Any, of_kernels: Any
+) -> None:
+    """The gradients of `_blocks.apply_kernels`, of a batch; `given` is that of its output."""
+    taps, width = size * size, given.shape[3]
+    back = np.empty((taps, width), np.float32)
+    for n in range(*share):
+        for y in range(given.shape[2]):
+            rows = kernels[n, :, y].copy()
+            _back_to_image(back, of_image[n], rows, given[n, :, y].copy(), image[n], y, size)
+            _copy(back, of_kernels[n, :, y])
+
+
+@over_rows
 def upsampled_back(
     share: Any, coarse: Any, logits: Any, fine: Any, features: Any, strength: Any, given: Any,
     of_kinship: Any, of_coarse: Any, of_logits: Any, of_fine: Any, of_features: Any, of_strength: Any,
