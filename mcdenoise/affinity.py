@@ -182,4 +182,19 @@ def doubt(variance: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
 
 def box(image: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     """The mean over 5x5 pixels, of those that there are."""
-    return F.avg_pool2d(image, 5, stride=1, padding=2, count_include_pad=False)
+    if image.device.type != "cpu" or torch.compiler.is_compiling():
+        return F.avg_pool2d(image, 5, stride=1, padding=2, count_include_pad=False)
+    # On the CPU torch's own goes pixel by pixel, and takes four times as long.
+    return _mean_of_five(_mean_of_five(image, 2), 3)
+
+
+def _mean_of_five(image: Float[Tensor, "n c h w"], axis: int) -> Float[Tensor, "n c h w"]:
+    """Along an axis, a pixel and two to either side, of those that there are."""
+    length = image.shape[axis]
+    padded = F.pad(image, [0, 0, 2, 2] if axis == 2 else [2, 2])
+    total = padded.narrow(axis, 0, length) + padded.narrow(axis, 1, length)
+    for first in (2, 3, 4):
+        total += padded.narrow(axis, first, length)
+    before = torch.arange(length).clamp(max=2)
+    number = (1 + before + before.flip(0)).to(image.dtype)
+    return total.mul_(number.reciprocal().view(-1, 1) if axis == 2 else number.reciprocal())

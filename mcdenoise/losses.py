@@ -143,7 +143,7 @@ def of_means(estimate: Image, target: Image, noisy: Image) -> Float[Tensor, ""]:
     smaller part in the gradient: what light is missing isn't to come back as fireflies.
     """
     with torch.no_grad():
-        around = F.avg_pool2d(estimate, 5, stride=1, padding=2, count_include_pad=False)
+        around = affinity.box(estimate)
         part = (around / estimate.clamp(min=EPSILON)).clamp(0, 1).square()
     estimate = torch.lerp(estimate.detach(), estimate, part)
     found, wanted, given = (

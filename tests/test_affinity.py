@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from mcdenoise import affinity
 
@@ -75,3 +76,10 @@ def test_lines_and_surfaces_have_pixels_alike_and_fireflies_have_none() -> None:
     unlike = affinity.kin(tone, guides).unlike
     assert float(unlike[..., 5, 4]) == 0.0
     assert float(unlike[..., 11, 8]) == pytest.approx(1.3**2)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 7), (3, 4), (9, 16)])
+def test_box_is_the_mean_of_the_pixels_that_there_are(size: tuple[int, int]) -> None:
+    picture = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(1))
+    expected = F.avg_pool2d(picture, 5, stride=1, padding=2, count_include_pad=False)
+    torch.testing.assert_close(affinity.box(picture), expected)
