@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("pyoidn")  # mcdenoise[bench]
 
-from benchmarks import origin, pictures, quality, report, validation
-from mcdenoise import exr, oidn
+from benchmarks import origin, pictures, quality, report, unseen, validation
+from mcdenoise import exr, oidn, views
 from mcdenoise.errors import McdenoiseError, NoInputError
 from mcdenoise.frame import Frame
 
@@ -215,3 +215,19 @@ def test_crop_of_the_picture_lies_where_ours_is_worst() -> None:
     y, x = pictures.worst_corner(image, reference)
     assert y + 10 == 20
     assert x + 20 == 40
+
+
+def test_views_of_four_renders_are_measured_by_their_cleaner_two(
+    tmp_path: Path, noisy_frame: Callable[..., Frame]
+) -> None:
+    for seed, (letter, sigma) in enumerate(zip("abcd", (0.5, 0.5, 0.05, 0.05), strict=True)):
+        exr.write_frame(tmp_path / f"ball.v000.{letter}.exr", noisy_frame(seed, size=SIZE, sigma=sigma))
+    [files] = unseen.choose(views.find(tmp_path), ["ball*"], 5)
+    as_it_is = unseen.measure(files, lambda frame: frame)
+    nothing = unseen.measure(files, lambda frame: Frame({"color": 0 * frame.color}))
+
+    assert 0 < as_it_is.ours < nothing.ours
+    assert as_it_is.theirs < as_it_is.ours
+    assert unseen.table([as_it_is])[2].startswith(f"| 1 | {as_it_is.ours / as_it_is.theirs:.3f} ")
+    with pytest.raises(NoInputError, match="--extra-spp"):
+        unseen.choose(views.find(tmp_path), ["cube*"], None)
