@@ -1,5 +1,6 @@
 """The settings of training; apart from the trainer, so that `mcdenoise train --help` needs no torch."""
 
+import argparse
 from dataclasses import dataclass
 
 from mcdenoise.config import setting
@@ -15,6 +16,12 @@ FINE_TUNING = {
 }
 
 
+def _widths(text: str) -> str:
+    if text and not all(part.strip().isdecimal() and int(part) for part in text.split(",")):
+        raise argparse.ArgumentTypeError(f"{text}: want numbers like 24,32,48,64")
+    return text
+
+
 @dataclass(frozen=True)
 class TrainSettings:
     """All that decides what `train` makes of the pairs."""
@@ -27,6 +34,13 @@ class TrainSettings:
         "",
         "start from this model, a shipped one's name or a file, in place of random weights",
         metavar="MODEL",
+    )
+    widths: str = setting(
+        "",
+        "channels of the network's levels, the finest first (24,32,48,64: a small hybrid); where "
+        "--init has more, those that matter most",
+        metavar="N,N...",
+        parse=_widths,
     )
     target: str = setting(
         "other",
@@ -65,6 +79,11 @@ class TrainSettings:
     )
     seed: int = setting(1, "where chance starts", metavar="N")
     device: str = setting("auto", "auto, cpu, cuda or mps", choices=("auto", "cpu", "cuda", "mps"))
+
+    @property
+    def recipe(self) -> dict[str, list[int]]:
+        """What the network is built from, as far as it isn't as usual."""
+        return {"widths": [int(part) for part in self.widths.split(",")]} if self.widths else {}
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.validate_every, self.save_every) < 1:

@@ -178,7 +178,7 @@ def start(settings: TrainSettings, resume_from: Path, device: torch.device, toge
     if settings.batch % together.count:
         raise UsageError(f"train: --batch {settings.batch}: {together.count} ranks can't share it equally")
     torch.manual_seed(settings.seed)
-    network = networks.build(settings.network, {})
+    network = _built(settings)
     if settings.init and not resume_from.exists():
         _take_over(network, settings)
     state = begin(network, settings, device, together)
@@ -202,13 +202,25 @@ def begin(
     return State(network, averaged, optimizer, ranks.in_full(network, together), together)
 
 
+def _built(settings: TrainSettings) -> Denoising:
+    try:
+        return networks.build(settings.network, settings.recipe)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"train: --widths {settings.widths}: no sizes of a {settings.network}; leave it out, or give "
+            "four, as 24,32,48,64, to a kpn or hybrid"
+        ) from error
+
+
 def _take_over(network: Denoising, settings: TrainSettings) -> None:
     given = checkpoint.load_model(settings.init).network
-    if type(given) is not type(network) or given.recipe != network.recipe:
-        name = type(given).__module__.rsplit(".", 1)[-1]
-        raise TrainingError(f"--init {settings.init}: is a {name}, not a new {settings.network}; "
-                            f"give --network {name}, or another model")  # fmt: skip
-    network.load_state_dict(given.state_dict())
+    if type(given) is not type(network) or not network.take_over(given):
+        name, sizes = type(given).__module__.rsplit(".", 1)[-1], given.recipe.get("widths", [])
+        flags = f"--network {name}" + (f" --widths {','.join(map(str, sizes))}" if sizes else "")
+        raise TrainingError(
+            f"--init {settings.init}: can't become a {settings.network} of these sizes; give {flags}, "
+            f"{'or fewer channels, ' if sizes else ''}or another model"
+        )
 
 
 def update(
@@ -454,9 +466,10 @@ def _read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _restore(state: State, settings: TrainSettings, path: Path) -> None:
     tensors, about = _read_state(path)
-    for name in ("network", "seed", "batch", "crop", "held_out", "target"):
-        if about["settings"][name] != getattr(settings, name):
-            raise TrainingError(f"{path}: was trained with {name} = {about['settings'][name]}; give that, "
+    for name in ("network", "widths", "seed", "batch", "crop", "held_out", "target"):
+        was = about["settings"].get(name, "")  # older ones had no widths
+        if was != getattr(settings, name):
+            raise TrainingError(f"{path}: was trained with {name} = {was}; give that, "
                                 "or another -o to start afresh")  # fmt: skip
     state.network.load_state_dict(_under(tensors, "network."))
     state.averaged.load_state_dict(_under(tensors, "averaged."))

@@ -317,6 +317,23 @@ def test_kpn_that_asks_for_no_demodulation_lets_no_texture_of_the_albedo_through
     torch.testing.assert_close(demodulating(-50.0)(constant, guides), constant, rtol=1e-3, atol=0)
 
 
+def test_what_is_left_out_of_a_smaller_network_is_what_did_nothing() -> None:
+    wide = networks.build("hybrid", {"widths": [8, 6, 12, 10]}).eval()
+    alive = {0: [0, 3, 5, 6], 1: [1, 2, 4], 2: [0, 2, 4, 6, 8, 11], 3: [3, 4, 5, 6, 9]}
+    with torch.no_grad():
+        for name, layer in wide.named_modules():
+            if isinstance(layer, torch.nn.Conv2d) and "coders" in name:
+                torch.nn.init.normal_(layer.weight, std=0.1)
+                dead = sorted(set(range(layer.out_channels)) - set(alive[int(name.split(".")[2])]))
+                layer.weight[dead], layer.bias[dead] = 0, 0
+    narrow = networks.build("hybrid", {"widths": [4, 3, 6, 5]}).eval()
+
+    assert narrow.take_over(wide)
+    color, guides = small.inputs(32, 48)
+    torch.testing.assert_close(narrow.in_full(color, guides).estimate, wide.in_full(color, guides).estimate)
+    assert not wide.take_over(narrow)
+
+
 def test_kernels_of_one_tap_shift_the_picture_and_repeat_its_edge() -> None:
     picture = torch.arange(12.0).reshape(1, 1, 3, 4)
     kernels = torch.zeros(1, 9, 3, 4)

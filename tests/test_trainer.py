@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,9 +143,34 @@ def test_model_of_another_network_is_refused_to_start_from(tmp_path: Path, pairs
     model = tmp_path / "unet.safetensors"
     checkpoint.save_model(model, small.network("unet"), {})
     with pytest.raises(
-        TrainingError, match="is a unet, not a new kpn; give --network unet, or another model"
+        TrainingError, match="can't become a kpn of these sizes; give --network unet, or another model"
     ):
         trainer.train(small.settings(init=str(model)), pairs, tmp_path / "out.safetensors", report=ignore)
+
+
+def test_smaller_network_begins_with_channels_of_a_larger_one(tmp_path: Path, pairs: list[View]) -> None:
+    model, out = tmp_path / "large.safetensors", tmp_path / "small.safetensors"
+    checkpoint.save_model(model, networks.build("kpn", {"widths": [8, 8, 12, 12]}), {})
+    smaller = small.settings(init=str(model), widths="4,4,6,8", steps=1)
+    trainer.train(smaller, pairs, out, report=ignore)
+    assert checkpoint.load_model(out).network.recipe == {"widths": [4, 4, 6, 8]}
+
+    larger = replace(smaller, widths="8,8,12,16")
+    with pytest.raises(TrainingError, match="give --network kpn --widths 8,8,12,12, or fewer channels"):
+        trainer.train(larger, pairs, tmp_path / "larger.safetensors", report=ignore)
+    with pytest.raises(TrainingError, match=r"was trained with widths = 4,4,6,8; give that"):
+        trainer.train(replace(smaller, widths="4,4,4,4"), pairs, out, report=ignore)
+
+
+@pytest.mark.parametrize(
+    ("network", "widths"), [("unet", "4,4,4,4"), ("kpn", "4,4"), ("hybrid", "4,4,4,4,4")]
+)
+def test_sizes_that_a_network_cannot_have_are_wrong_use(
+    network: str, widths: str, tmp_path: Path, pairs: list[View]
+) -> None:
+    wrong = small.settings(network=network, widths=widths)
+    with pytest.raises(UsageError, match=f"--widths {widths}: no sizes of a {network}"):
+        trainer.train(wrong, pairs, tmp_path / "out.safetensors", report=ignore)
 
 
 @pytest.mark.parametrize("kind", ["garbage", "model"])

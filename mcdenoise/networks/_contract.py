@@ -59,6 +59,13 @@ class Denoising(nn.Module, ABC):
     def recipe(self) -> dict[str, Any]:
         """The arguments that build this network again."""
 
+    def take_over(self, given: "Denoising") -> bool:
+        """Begin with the weights of another of this kind; False where their sizes don't allow it."""
+        if given.recipe != self.recipe:
+            return False
+        self.load_state_dict(given.state_dict())
+        return True
+
     def hasten(self) -> None:
         """Compile what gains most by it, for pictures of one size: minutes, before many steps of training."""
         self.compile(dynamic=False)

@@ -19,6 +19,7 @@ from mcdenoise import affinity
 from mcdenoise.encoding import split_guides, tone_map
 from mcdenoise.networks._blocks import apply_kernels, upsample
 from mcdenoise.networks._contract import Denoising, Output, Riders
+from mcdenoise.networks._narrow import narrowed
 from mcdenoise.networks._trunk import (
     KERNEL,
     LEAST_ALBEDO,
@@ -84,6 +85,16 @@ class KernelPredicting(Denoising):
         self._widths = list(widths)
         self.trunk = Trunk(widths, self.extra)
         self.reconstruct = reconstruct
+
+    def take_over(self, given: Denoising) -> bool:
+        """See `Denoising.take_over`; of one with more channels, those that matter most."""
+        assert isinstance(given, KernelPredicting)
+        if any(own > there for own, there in zip(self._widths, given._widths, strict=True)):
+            return False
+        if self._widths == given._widths:
+            return super().take_over(given)
+        self.trunk.load_state_dict(narrowed(given.trunk, self._widths))
+        return True
 
     def hasten(self) -> None:
         """See `Denoising.hasten`: the pyramid's many small steps are joined, where `_fused` hasn't done it;
