@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyoidn
 
-from benchmarks import addon_speed, exr_speed, large_frame, turns
+from benchmarks import addon_speed, exr_speed, large_frame, quality, turns
 from benchmarks.turns import Work
 from mcdenoise import exr, oidn
 from mcdenoise.commands import _memory
@@ -57,10 +57,13 @@ class Given:
 
 def frame(given: Given) -> dict[str, Work]:
     """Arrays in, arrays out, everything loaded and warm."""
-    contenders: dict[str, Work] = {OURS: partial(given.denoiser(), given.frame)}
+    ours = quality.denoisers(given.model, given.device)
+    contenders: dict[str, Work] = {
+        name: partial(ours[name], given.frame) for name in (OURS, f"{OURS} fast") if name in ours
+    }
     _memory.keep_for(*given.frame.size)  # as the command does
-    for quality in oidn.QUALITIES:
-        contenders[f"OIDN {quality}"] = partial(oidn.noisy_guides, given.frame, quality=quality)
+    for name in oidn.QUALITIES:
+        contenders[f"OIDN {name}"] = partial(oidn.noisy_guides, given.frame, quality=name)
     return contenders
 
 
@@ -72,8 +75,8 @@ def process(given: Given) -> dict[str, Work]:
               "--nrm", given.folder / "normal.pfm",
               "-o", given.folder / "out.pfm", "-d", "cpu", "-q"]  # fmt: skip
     contenders = _ours(OURS, [given.file, "-o", given.folder / "out.exr", *given.flags], given)
-    for quality in oidn.QUALITIES:
-        contenders[f"oidnDenoise {quality}"] = partial(turns.process, [*theirs, quality])
+    for name in oidn.QUALITIES:
+        contenders[f"oidnDenoise {name}"] = partial(turns.process, [*theirs, name])
     return contenders
 
 

@@ -122,13 +122,17 @@ def flip(image: Image, reference: Image) -> float:
 
 
 def denoisers(model: Path, device: str) -> dict[str, Denoise]:
-    """Ours in each quality: `ours`, `ours high`."""
+    """Ours in each quality: `ours`, `ours high`, and of a model that has its smaller size beside it `ours
+    fast`."""
     from mcdenoise import Denoiser
 
-    return {
-        "ours" if quality == "standard" else f"ours {quality}": Denoiser(model, device=device, looks=looks)
-        for quality, looks in ensemble.QUALITIES.items()
-    }
+    found: dict[str, Denoise] = {}
+    for quality, (size, looks) in ensemble.QUALITIES.items():
+        path = model if size == ensemble.SHIPPED else model.with_name(f"{size}{model.suffix}")
+        if path == model or (model.stem == ensemble.SHIPPED and path.is_file()):
+            name = "ours" if quality == ensemble.SHIPPED else f"ours {quality}"
+            found[name] = Denoiser(path, device=device, looks=looks)
+    return found
 
 
 def _arguments() -> argparse.Namespace:

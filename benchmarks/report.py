@@ -22,8 +22,8 @@ class Scored:
 
 @dataclass(frozen=True)
 class Result:
-    """One frame, measured for each method: 'noisy', 'ours', maybe 'ours high' and each from two halves ('ours
-    halves', 'ours high halves'), and 'OIDN ...'."""
+    """One frame, measured for each method: 'noisy', 'ours', maybe 'ours fast' and 'ours high', each from two
+    halves too ('ours halves', 'ours high halves'), and 'OIDN ...'."""
 
     case: Case
     methods: Mapping[str, Scored]
@@ -55,6 +55,7 @@ class Summary:
     frames: int
     to_noisy: float | None
     to_oidn: float | None
+    fast_to_oidn: float | None
     high_to_oidn: float | None
     halves_to_oidn: float | None
     high_halves_to_oidn: float | None
@@ -123,6 +124,7 @@ def _summary(group: str, results: list[Result]) -> Summary:
         frames=len(results),
         to_noisy=_mean_ratio(r.ratio("noisy") for r in results),
         to_oidn=_mean_ratio(ratios.values()),
+        fast_to_oidn=_mean_ratio(r.ratio("OIDN", "ours fast") for r in results),
         high_to_oidn=_mean_ratio(r.ratio("OIDN", "ours high") for r in results),
         halves_to_oidn=_mean_ratio(r.ratio("OIDN", "ours halves") for r in results),
         high_halves_to_oidn=_mean_ratio(r.ratio("OIDN", "ours high halves") for r in results),
@@ -139,12 +141,14 @@ def _mean_ratio(ratios: Iterable[float | None]) -> float | None:
 
 
 def _summary_table(summaries: list[Summary]) -> list[str]:
-    columns = ["group", "frames", "ours / noisy", "ours / OIDN", "ours high / OIDN", "ours halves / OIDN",
-               "ours high halves / OIDN", "worst frame to OIDN", "its ratio", "energy off"]  # fmt: skip
+    columns = ["group", "frames", "ours / noisy", "ours / OIDN", "ours fast / OIDN", "ours high / OIDN",
+               "ours halves / OIDN", "ours high halves / OIDN", "worst frame to OIDN", "its ratio",
+               "energy off"]  # fmt: skip
     rows = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for s in summaries:
         frames = f"{s.frames}" + (f" ({s.without_ratio} without a ratio)" if s.without_ratio else "")
-        known = s.to_noisy, s.to_oidn, s.high_to_oidn, s.halves_to_oidn, s.high_halves_to_oidn
+        known = (s.to_noisy, s.to_oidn, s.fast_to_oidn, s.high_to_oidn, s.halves_to_oidn,
+                 s.high_halves_to_oidn)  # fmt: skip
         ratios = [_ratio(value) for value in known]
         cells = [s.group, frames, *ratios, s.worst, _ratio(s.worst_to_oidn), _ratio(s.energy_off)]
         rows.append(f"| {' | '.join(cells)} |")

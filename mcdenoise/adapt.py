@@ -254,6 +254,7 @@ def _cut(settings: TrainSettings) -> Cut:
         guide_dropout=0.0,
         guide_blindness=0.0,
         repainting=0.0,
+        mixing=0.0,
         stops=0.0,
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from mcdenoise import encoding, noise2self, shards, views
+from mcdenoise import encoding, noise2self, patterns, shards, views
 from mcdenoise.errors import McdenoiseError, TrainingError
 from mcdenoise.frame import GUIDES, Plane
 from mcdenoise.views import View
@@ -24,6 +25,8 @@ from mcdenoise.views import View
 # Painting over: how many colours, how far apart the albedos that get one or another, what counts as black,
 # and how much darker or brighter a channel becomes at most.
 SHADES, STOPS_A_SHADE, DARKEST, MOST_PAINT = 8, 1.2, 0.04, 6.0
+# By how many stops another view, seen through a mask, is brighter or darker at most.
+MIXED_STOPS = 5.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class Cut:
     guide_blindness: float = 0.25
     # The chance that surfaces are painted over, each in one colour, as most are in modelled rooms.
     repainting: float = 0.3
+    # The chance that another view shows through a grating or a hole: thin edges of any contrast.
+    mixing: float = 0.25
     # Exposure is varied by up to so many stops up and down.
     stops: float = 2.0
     # Which of so many equal parts of every batch is made: a rank's share.
@@ -140,17 +145,26 @@ class Batches(Dataset[Batch]):
                 f"{smallest.name}: {smallest.size} is smaller than a crop; use --crop or leave it out"
             )
         self._pairs, self._cut = pairs, cut
+        self._alike: dict[tuple[Any, ...], list[View]] = {}
+        for pair in pairs:
+            self._alike.setdefault(_kind(pair), []).append(pair)
 
     def __getitem__(self, step: int) -> Batch:
         chance = np.random.default_rng([self._cut.seed, step])
         chosen = chance.integers(len(self._pairs), size=self._cut.batch)
         # All are drawn, so that a share is the same whoever makes the others.
-        drawn = [(self._pairs[index], _drawn(self._pairs[index], self._cut, chance)) for index in chosen]
+        drawn = [self._draw(self._pairs[index], chance) for index in chosen]
         share = self._cut.batch // self._cut.parts
         first = self._cut.part * share
         items = [_item(pair, self._cut.crop, draw) for pair, draw in drawn[first : first + share]]
         batch = Batch(*(torch.cat(parts) for parts in zip(*items, strict=True)))
         return _with_hidden(batch, int(chance.integers(noise2self.PHASES))) if self._cut.is_single else batch
+
+    def _draw(self, pair: View, chance: np.random.Generator) -> tuple[View, "_Draw"]:
+        draw, others = _drawn(pair, self._cut, chance), self._alike[_kind(pair)]
+        if chance.uniform() < self._cut.mixing and not self._cut.is_single:
+            draw = replace(draw, mix=_mix(others, self._cut.crop, chance))
+        return pair, draw
 
 
 def batches(pairs: Sequence[View], cut: Cut, *, first_step: int = 0, workers: int = 0) -> Iterator[Batch]:
@@ -197,15 +211,42 @@ class _Draw:
     basis: np.ndarray
     stops: float
     paint: "_Paint | None"
+    mix: "_Mix | None" = None
+
+
+@dataclass(frozen=True)
+class _Mix:
+    """Another view, what of it is seen, where it is open, and by how many stops it is brighter."""
+
+    view: View
+    window: tuple[slice, slice]
+    mask: np.ndarray
+    stops: float
+
+
+def _kind(pair: View) -> tuple[Any, ...]:
+    """Views that have it in common have the same planes, and renders with as many samples."""
+    return pair.spps, pair.has_clean, tuple(sorted(pair.renders[0]))
+
+
+def _mix(views_: Sequence[View], crop: int, chance: np.random.Generator) -> _Mix:
+    view = views_[int(chance.integers(len(views_)))]
+    window = _window(view, crop, chance)
+    return _Mix(view, window, patterns.mask(crop, chance), float(chance.uniform(-MIXED_STOPS, MIXED_STOPS)))
+
+
+def _window(pair: View, crop: int, chance: np.random.Generator) -> tuple[slice, slice]:
+    y, x = (int(chance.integers(extent - crop + 1)) for extent in pair.size)
+    return slice(y, y + crop), slice(x, x + crop)
 
 
 def _drawn(pair: View, cut: Cut, chance: np.random.Generator) -> _Draw:
     """Always in this order: another one would be another training."""
     chosen, witnesses, rest = _roles(pair, chance)
-    y, x = (int(chance.integers(extent - cut.crop + 1)) for extent in pair.size)
+    window = _window(pair, cut.crop, chance)
     return _Draw(
         chosen=chosen, witnesses=witnesses, rest=rest,
-        window=(slice(y, y + cut.crop), slice(x, x + cut.crop)),
+        window=window,
         hidden=_hidden(cut, chance),
         blind=_blind(cut, chance),
         turns=int(chance.integers(4)), is_mirrored=bool(chance.integers(2)),
@@ -217,28 +258,58 @@ def _drawn(pair: View, cut: Cut, chance: np.random.Generator) -> _Draw:
 
 def _item(pair: View, crop: int, draw: _Draw) -> tuple[Tensor, ...]:
     """The parts of a batch from one crop."""
-    chosen, witnesses, rest, window = draw.chosen, draw.witnesses, draw.rest, draw.window
-    shown = [name for name in pair.renders[0] if name not in draw.hidden]
-    _prefetch(pair, shown, chosen, witnesses + rest, window[0])
-    planes = {name: _mean(pair, chosen, name, window) for name in shown}
-    planes["target"] = _mean(pair, rest, "color", window)
-    planes["witness"] = _mean(pair, witnesses, "color", window) if witnesses else planes["target"] * np.nan
-    others = {name: _mean(pair, rest, name, window) for name in shown if name != "color"}
+    for view, rows in [(pair, draw.window[0]), *([(draw.mix.view, draw.mix.window[0])] if draw.mix else [])]:
+        _prefetch(view, draw, rows)
+    planes, others = _seen(pair, draw.window, draw)
+    # The exposure comes from the input alone: a factor that depended on the target would bias its mean. And
+    # from the whole view, as a frame's does: a crop may be all window.
+    exposure = _exposure(pair, draw)
+    if draw.mix:
+        beyond = _seen(draw.mix.view, draw.mix.window, draw)
+        brighter = _exposure(draw.mix.view, draw) / exposure * 2**draw.mix.stops
+        for name in ("color", "target", "witness"):
+            beyond[0][name] *= np.float32(brighter)
+        planes, others = (
+            _through(*both, draw.mix.mask) for both in zip((planes, others), beyond, strict=True)
+        )
     if draw.paint and "albedo" in planes:
         _repaint(planes, others, draw.paint)
     planes = _varied(_blinded(planes, draw.blind), draw)
     others = _varied(_blinded(others, draw.blind), draw)
-    # The exposure comes from the input alone: a factor that depended on the target would bias its mean. And
-    # from the whole view, as a frame's does: a crop may be all window.
-    whole = _mean(pair, chosen, "color", (slice(None), slice(None)))
-    scale = (pair.exposure or encoding.exposure(whole)) * 2**draw.stops
-    colors = [encoding.expose(planes[name], scale) for name in ("color", "target", "witness")]
+    colors = [
+        encoding.expose(planes[name], exposure * 2**draw.stops) for name in ("color", "target", "witness")
+    ]
     middle = encoding.middle_depth(planes["depth"]) if "depth" in planes else None
     given, seen = (encoding.guides(part, (crop, crop), middle) for part in (planes, others))
-    noise = torch.full((1, 1, 1, 1), _samples(pair, chosen).sum() / _samples(pair, rest).sum())
+    samples = _samples(pair, draw.chosen).sum() / _samples(pair, draw.rest).sum()
+    noise = torch.full((1, 1, 1, 1), samples)
     color, goal, witness = (encoding.tensor(plane) for plane in colors)
     judged = torch.ones(1, 1, crop, crop, dtype=torch.bool)
     return color, encoding.tensor(given), goal, noise, witness, encoding.tensor(seen), judged
+
+
+def _seen(
+    pair: View, window: tuple[slice, slice], draw: _Draw
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """A window of the input, the target and the witness (NaN: there is none); and the target's guides."""
+    chosen, witnesses, rest = draw.chosen, draw.witnesses, draw.rest
+    shown = _shown(pair, draw)
+    planes = {name: _mean(pair, chosen, name, window) for name in shown}
+    planes["target"] = _mean(pair, rest, "color", window)
+    planes["witness"] = _mean(pair, witnesses, "color", window) if witnesses else planes["target"] * np.nan
+    return planes, {name: _mean(pair, rest, name, window) for name in shown if name != "color"}
+
+
+def _exposure(pair: View, draw: _Draw) -> float:
+    whole = _mean(pair, draw.chosen, "color", (slice(None), slice(None)))
+    return pair.exposure or encoding.exposure(whole)
+
+
+def _through(
+    planes: dict[str, np.ndarray], beyond: dict[str, np.ndarray], mask: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What a pixel shows of both views, by the share of it that is open."""
+    return {name: plane + mask * (beyond[name] - plane) for name, plane in planes.items()}
 
 
 def _roles(pair: View, chance: np.random.Generator) -> tuple[list[int], list[int], list[int]]:
@@ -261,12 +332,15 @@ def _roles(pair: View, chance: np.random.Generator) -> tuple[list[int], list[int
     return chosen, cleaner[:1], [i for i in rest if i != cleaner[0]]
 
 
-def _prefetch(
-    pair: View, shown: Sequence[str], chosen: Sequence[int], rest: Sequence[int], rows: slice
-) -> None:
-    """Ask for all that `_item` is about to read of a shard, so that the disk is waited for once."""
-    taken = [(pair.renders[i][name], slice(None) if name == "color" and i in chosen else rows)
-             for i in (*chosen, *rest) for name in shown]  # fmt: skip
+def _shown(pair: View, draw: _Draw) -> list[str]:
+    return [name for name in pair.renders[0] if name not in draw.hidden]
+
+
+def _prefetch(pair: View, draw: _Draw, rows: slice) -> None:
+    """Ask for all that `_seen` and `_exposure` are about to read of a shard, so that the disk is waited for
+    once."""
+    taken = [(pair.renders[i][name], slice(None) if name == "color" and i in draw.chosen else rows)
+             for i in (*draw.chosen, *draw.witnesses, *draw.rest) for name in _shown(pair, draw)]  # fmt: skip
     for plane, part in taken:
         if isinstance(plane, shards.StoredPlane):
             plane.prefetch(part)

@@ -8,17 +8,44 @@ the name is from Lim et al. 2017, EDSR.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
+from mcdenoise.errors import UsageError
 from mcdenoise.frame import Frame
 
-# How many orientations each quality looks at the frame in, and so how many times the work it is.
-QUALITIES = {"standard": 1, "high": 4}
+
+class Quality(NamedTuple):
+    """A size of the shipped model, and in how many orientations it looks at the frame: so many times the
+    work."""
+
+    model: str
+    looks: int
+
+
+SHIPPED = "standard"
+QUALITIES = {"fast": Quality("fast", 1), "standard": Quality(SHIPPED, 1), "high": Quality(SHIPPED, 4)}
 # Quarter turns, and whether mirrored first. Rows stay rows in the first four.
 ORIENTATIONS = ((0, False), (0, True), (2, False), (2, True), (1, False), (1, True), (3, False), (3, True))
 
 Progress = Callable[[int, int], None]
+
+
+def chosen(quality: str, model: str) -> Quality:
+    """The size and the looks of a quality with this model, a name or a file; only the shipped one has sizes.
+
+    Raises:
+        UsageError: another model is to be fast.
+    """
+    wanted = QUALITIES[quality]
+    if model == SHIPPED:
+        return wanted
+    if wanted.model != SHIPPED and wanted.model != model:
+        raise UsageError(
+            f"--quality {quality}: {model} has one size; leave --quality out, or leave --model out"
+        )
+    return wanted._replace(model=model)
 
 
 def average(

@@ -9,7 +9,7 @@ import pytest
 import small
 import torch
 
-from mcdenoise import dataset, exr
+from mcdenoise import dataset, exr, patterns
 from mcdenoise.dataset import Batch, Cut
 from mcdenoise.errors import TrainingError
 from mcdenoise.frame import Frame
@@ -56,7 +56,7 @@ def test_guides_of_the_target_are_those_of_its_own_render_turned_alike() -> None
         )
         for level in (1.0, 0.5)
     ]
-    cut = Cut(32, 1, seed=3, guide_dropout=0.0, guide_blindness=0.0, repainting=0.0)
+    cut = Cut(32, 1, seed=3, guide_dropout=0.0, guide_blindness=0.0, repainting=0.0, mixing=0.0)
     for batch in first([small.pair(halves, scene="place")], cut, 6):
         own, other = (
             {float(part.mean()): part for part in guides[0, :3]}
@@ -99,6 +99,40 @@ def of_levels(**spps: int) -> View:
     """A pair whose renders are flat: 1, 2, 4, 8, so that a mean tells what it was made of."""
     frames = [dict(flat(2.0**number).planes) for number in range(len(spps))]
     return View("scene", "scene.0001", tuple(frames), spps=tuple(spps.values()))
+
+
+def painted(value: float) -> Frame:
+    """Flat, and its albedo says what it is."""
+    return Frame({**flat(value).planes, "albedo": np.full((32, 32, 3), value, np.float32)})
+
+
+def test_another_view_shows_through_a_mask_in_input_target_and_guides_alike() -> None:
+    """Albedo tells the share of each: 0.25 here, 0.75 there."""
+    pairs = [small.pair([painted(value)] * 2, scene=f"{value}") for value in (0.25, 0.75)]
+    cut = Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=0.0, mixing=1.0)
+    kinds = set()
+    for batch in first(pairs, cut, 40):
+        assert torch.equal(batch.color, batch.target)
+        albedo, level = batch.guides[0, 0], batch.color[0, 0]
+        share = (albedo - 0.25) / 0.5
+        assert 0 <= float(share.min()) <= float(share.max()) <= 1
+        kinds.add(len(share.unique()) > 1)
+        # Radiance goes from one view's to the other's as the albedo does.
+        at, slope = level.flatten(), share.flatten() - share.flatten()[0]
+        if slope.abs().max() > 0.1:
+            far = int(slope.abs().argmax())
+            torch.testing.assert_close(
+                at, at[0] + (at[far] - at[0]) * slope / slope[far], rtol=1e-3, atol=1e-4
+            )
+    assert True in kinds
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_masks_are_shares_of_pixels(seed: int) -> None:
+    mask = patterns.mask(32, np.random.default_rng(seed))
+    assert mask.shape == (32, 32, 1)
+    assert mask.dtype == np.float32
+    assert set(np.unique(mask * patterns.FINE**2)) <= set(range(patterns.FINE**2 + 1))
 
 
 def test_of_several_renders_one_may_be_the_witness_and_all_others_are_the_target() -> None:
@@ -165,7 +199,9 @@ def test_exposure_does_not_depend_on_the_target(noisy_frame: MakeFrame) -> None:
 
 def test_exposure_varies_by_some_stops() -> None:
     pairs = [small.pair([flat(1), flat(1)])]
-    values = [batch.color.mean().item() for batch in first(pairs, Cut(32, 1, seed=1, stops=2.0), 60)]
+    values = [
+        batch.color.mean().item() for batch in first(pairs, Cut(32, 1, seed=1, mixing=0.0, stops=2.0), 60)
+    ]
     assert 0.18 / 4 <= min(values) < 0.18 / 2
     assert 0.18 * 2 < max(values) <= 0.18 * 4
 
@@ -185,7 +221,7 @@ def test_no_guide_is_hidden_without_dropout(noisy_frame: MakeFrame) -> None:
 
 def test_guides_are_blind_at_times_in_a_rectangle_and_the_picture_is_not(noisy_frame: MakeFrame) -> None:
     pairs = small.pairs(noisy_frame, 1, size=(32, 32))
-    cut = Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.5, repainting=0.0)
+    cut = Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.5, repainting=0.0, mixing=0.0)
     shares, blacks = [], []
     for batch in first(pairs, cut, 60):
         flat = ((batch.guides[0, :7, 1:] == batch.guides[0, :7, :-1]).all(0)).float().mean()
@@ -204,7 +240,7 @@ def test_repainted_surfaces_are_of_few_colours_and_lit_as_before() -> None:
         chance.uniform(1, 9, (32, 32, 1)),
     )
     half = Frame({"color": (albedo * light).astype(np.float32), "albedo": albedo})
-    cut = Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=1.0)
+    cut = Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=1.0, mixing=0.0)
     counts = []
     for batch in first([small.pair([half, half])], cut, 20):
         painted = batch.guides[0, :3]
@@ -223,7 +259,7 @@ def test_black_things_are_not_repainted_and_the_target_does_not_decide() -> None
     albedo = chance.uniform(0, 0.04, (32, 32, 3)).astype(np.float32)
     albedo[:16] += 0.3
     color, other = (chance.uniform(1, 9, (32, 32, 3)).astype(np.float32) for _ in range(2))
-    cut = Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=1.0)
+    cut = Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=1.0, mixing=0.0)
     pairs = [
         small.pair([Frame({"color": color, "albedo": albedo}), Frame({"color": target, "albedo": albedo})])
         for target in (other, 2 * other)
@@ -243,7 +279,7 @@ def test_input_target_and_guides_are_turned_alike() -> None:
     albedo = np.random.default_rng(0).uniform(0.1, 1, (32, 32, 3)).astype(np.float32)
     half = Frame({"color": albedo, "albedo": albedo})
     seen = set()
-    cut = Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=0.0)
+    cut = Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=0.0, mixing=0.0)
     for batch in first([small.pair([half, half])], cut, 20):
         scale = batch.color.mean() / batch.guides[:, :3].mean()
         torch.testing.assert_close(batch.color, batch.target)
@@ -255,7 +291,9 @@ def test_input_target_and_guides_are_turned_alike() -> None:
 def test_normals_keep_their_angles_and_length(noisy_frame: MakeFrame) -> None:
     pairs = [small.pair([noisy_frame(i, size=(32, 32)) for i in (1, 2)])]
     before = pairs[0].renders[0]["normal"].reshape(-1, 3)
-    for batch in first(pairs, Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=0.0), 5):
+    for batch in first(
+        pairs, Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=0.0, mixing=0.0), 5
+    ):
         after = batch.guides[0, 3:6].flatten(1).numpy()
         np.testing.assert_allclose(np.linalg.norm(after, axis=0), 1, atol=1e-3)
         expected, angles = np.unique((before @ before.T).round(2)), np.unique((after.T @ after).round(2))

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mcdenoise import ensemble
+from mcdenoise import checkpoint, ensemble
 from mcdenoise.ensemble import Progress
+from mcdenoise.errors import UsageError
 from mcdenoise.frame import Frame
 
 MakeFrame = Callable[..., Frame]
@@ -54,3 +55,20 @@ def test_progress_counts_the_parts_of_all_looks(frame: Frame) -> None:
     told: list[tuple[int, int]] = []
     ensemble.average(of_two_tiles, frame, 2, lambda *parts: told.append(parts))
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_quality_is_a_size_of_the_shipped_model_and_looks() -> None:
+    fast, standard, high = (
+        sum(weight.numel() for weight in checkpoint.load_model(model).network.parameters())
+        for model, _ in ensemble.QUALITIES.values()
+    )
+    assert 3 * fast < standard == high
+    assert ensemble.chosen("fast", "standard") == ensemble.chosen("fast", "fast") == ("fast", 1)
+    assert ensemble.chosen("high", "mine.safetensors") == ("mine.safetensors", 4)
+
+
+def test_model_of_one_size_has_no_fast_one() -> None:
+    with pytest.raises(
+        UsageError, match=r"--quality fast: mine.safetensors has one size; leave --quality out"
+    ):
+        ensemble.chosen("fast", "mine.safetensors")

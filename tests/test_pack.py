@@ -192,9 +192,11 @@ def test_all_that_a_crop_reads_is_asked_for_before_its_first_pixel(
         dataset.Batches(views[:1], Cut(32, 1, seed=1))[step]
         kinds = [kind for kind, _, _ in events]
         assert kinds == sorted(kinds)  # "ask" before "read"
-        asked = {start: rows for kind, start, rows in events if kind == "ask"}
-        wanted = {start: set().union(*(rows for kind, at, rows in events if (kind, at) == ("read", start)))
-                  for _, start, _ in events}  # fmt: skip
+        asked, wanted = (
+            {start: set().union(*(rows for how, at, rows in events if (how, at) == (kind, start)))
+             for _, start, _ in events}
+            for kind in ("ask", "read")
+        )  # fmt: skip
         assert asked == wanted
 
 

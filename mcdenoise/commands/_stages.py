@@ -102,13 +102,13 @@ def load(arguments: argparse.Namespace) -> "Denoiser":
 
     Raises:
         ModelError: there is no such model, or its file is damaged.
-        UsageError: there is no such device.
+        UsageError: there is no such device, or this model hasn't that quality.
     """
+    from mcdenoise import ensemble
     from mcdenoise.engine import Denoiser
-    from mcdenoise.ensemble import QUALITIES
 
-    looks = QUALITIES[arguments.quality]
-    return Denoiser(arguments.model, device=arguments.device, tile=arguments.tile, looks=looks)
+    model, looks = ensemble.chosen(arguments.quality, arguments.model)
+    return Denoiser(model, device=arguments.device, tile=arguments.tile, looks=looks)
 
 
 def denoise(

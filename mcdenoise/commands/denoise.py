@@ -21,7 +21,7 @@ examples:
   mcdenoise shot.*.exr -o clean/            many frames into a folder: clean/shot_denoised.0001.exr ...
   mcdenoise shot.####.exr --frames 1-1000x2 -o out.####.exr --skip-existing
   mcdenoise frame.exr --model mine.safetensors --strength 0.8
-  mcdenoise frame.exr --quality high
+  mcdenoise frame.exr --quality high   (or fast)
   mcdenoise beauty.a.exr --half beauty.b.exr --target-error 0.01
   mcdenoise shot.####.exr --temporal -o clean/
   mcdenoise beauty.a.exr --half beauty.b.exr --adapt 300
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--quality",
         default="standard",
         choices=tuple(QUALITIES),
-        help="high: four times the work, from four sides, averaged (standard)",
+        help="fast: a smaller model; high: four times the work, from four sides, averaged (standard)",
     )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="(auto)")
     parser.add_argument(
