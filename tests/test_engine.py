@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import small
 import torch
+import torch.nn.functional as F
 
 import mcdenoise
 from mcdenoise import checkpoint, encoding, engine, networks, plugins
@@ -199,3 +200,15 @@ def test_model_that_is_not_there_is_refused() -> None:
 
 def test_package_offers_the_denoiser() -> None:
     assert mcdenoise.Denoiser is Denoiser
+
+
+@pytest.mark.parametrize(
+    ("size", "right", "bottom", "how"),
+    [((20, 30), 2, 12, "reflect"), ((5, 30), 2, 11, "replicate"), ((16, 16), 0, 0, "reflect")],
+)
+def test_what_is_beyond_a_tile_is_its_mirror_image_or_its_edge(
+    size: tuple[int, int], right: int, bottom: int, how: str
+) -> None:
+    part = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1))
+    sides = (0, right, 0, bottom)
+    assert torch.equal(engine._padded(part, sides), F.pad(part, sides, mode=how))
