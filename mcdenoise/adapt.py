@@ -255,6 +255,7 @@ def _cut(settings: TrainSettings) -> Cut:
         guide_blindness=0.0,
         repainting=0.0,
         mixing=0.0,
+        guide_noise=0.0,
         stops=0.0,
     )
 

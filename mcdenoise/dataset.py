@@ -27,6 +27,8 @@ from mcdenoise.views import View
 SHADES, STOPS_A_SHADE, DARKEST, MOST_PAINT = 8, 1.2, 0.04, 6.0
 # By how many stops another view, seen through a mask, is brighter or darker at most.
 MIXED_STOPS = 5.0
+# The deviation of noise in guides, at most.
+GUIDE_NOISE = 0.25
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class Cut:
     repainting: float = 0.3
     # The chance that another view shows through a grating or a hole: thin edges of any contrast.
     mixing: float = 0.25
+    # The chance that the input's albedo and normals are noisy, as out of focus or where samples are few.
+    guide_noise: float = 0.15
     # Exposure is varied by up to so many stops up and down.
     stops: float = 2.0
     # Which of so many equal parts of every batch is made: a rank's share.
@@ -164,6 +168,9 @@ class Batches(Dataset[Batch]):
         draw, others = _drawn(pair, self._cut, chance), self._alike[_kind(pair)]
         if chance.uniform() < self._cut.mixing and not self._cut.is_single:
             draw = replace(draw, mix=_mix(others, self._cut.crop, chance))
+        if chance.uniform() < self._cut.guide_noise:
+            noise = float(chance.uniform(0, GUIDE_NOISE)), int(chance.integers(2**32))
+            draw = replace(draw, guide_noise=noise)
         return pair, draw
 
 
@@ -212,6 +219,8 @@ class _Draw:
     stops: float
     paint: "_Paint | None"
     mix: "_Mix | None" = None
+    # Its deviation, and where its chance starts.
+    guide_noise: tuple[float, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -274,6 +283,8 @@ def _item(pair: View, crop: int, draw: _Draw) -> tuple[Tensor, ...]:
         )
     if draw.paint and "albedo" in planes:
         _repaint(planes, others, draw.paint)
+    if draw.guide_noise:
+        _add_noise(planes, *draw.guide_noise)
     planes = _varied(_blinded(planes, draw.blind), draw)
     others = _varied(_blinded(others, draw.blind), draw)
     colors = [
@@ -330,6 +341,14 @@ def _roles(pair: View, chance: np.random.Generator) -> tuple[list[int], list[int
     if len(cleaner) < 2:
         return chosen, [], rest
     return chosen, cleaner[:1], [i for i in rest if i != cleaner[0]]
+
+
+def _add_noise(planes: dict[str, np.ndarray], deviation: float, seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    for name in ("albedo", "normal"):
+        if name in planes:
+            noise = chance.standard_normal(planes[name].shape, np.float32)
+            planes[name] = planes[name] + np.float32(deviation) * noise
 
 
 def _shown(pair: View, draw: _Draw) -> list[str]:

@@ -56,7 +56,9 @@ def test_guides_of_the_target_are_those_of_its_own_render_turned_alike() -> None
         )
         for level in (1.0, 0.5)
     ]
-    cut = Cut(32, 1, seed=3, guide_dropout=0.0, guide_blindness=0.0, repainting=0.0, mixing=0.0)
+    cut = Cut(
+        32, 1, seed=3, guide_dropout=0.0, guide_blindness=0.0, repainting=0.0, mixing=0.0, guide_noise=0.0
+    )
     for batch in first([small.pair(halves, scene="place")], cut, 6):
         own, other = (
             {float(part.mean()): part for part in guides[0, :3]}
@@ -109,7 +111,9 @@ def painted(value: float) -> Frame:
 def test_another_view_shows_through_a_mask_in_input_target_and_guides_alike() -> None:
     """Albedo tells the share of each: 0.25 here, 0.75 there."""
     pairs = [small.pair([painted(value)] * 2, scene=f"{value}") for value in (0.25, 0.75)]
-    cut = Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=0.0, mixing=1.0)
+    cut = Cut(
+        32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=0.0, mixing=1.0, guide_noise=0.0
+    )
     kinds = set()
     for batch in first(pairs, cut, 40):
         assert torch.equal(batch.color, batch.target)
@@ -125,6 +129,18 @@ def test_another_view_shows_through_a_mask_in_input_target_and_guides_alike() ->
                 at, at[0] + (at[far] - at[0]) * slope / slope[far], rtol=1e-3, atol=1e-4
             )
     assert True in kinds
+
+
+def test_guides_of_the_input_are_noisy_and_those_of_the_target_as_they_are() -> None:
+    cut = Cut(
+        32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=0.0, mixing=0.0, guide_noise=1.0
+    )
+    deviations = []
+    for batch in first([small.pair([painted(0.5)] * 2, scene="place")], cut, 20):
+        assert torch.equal(batch.color, batch.target)
+        assert (batch.target_guides[:, :3] == 0.5).all()
+        deviations.append(float(batch.guides[:, :3].std()))
+    assert 0 < min(deviations) < max(deviations) < dataset.GUIDE_NOISE
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -221,7 +237,9 @@ def test_no_guide_is_hidden_without_dropout(noisy_frame: MakeFrame) -> None:
 
 def test_guides_are_blind_at_times_in_a_rectangle_and_the_picture_is_not(noisy_frame: MakeFrame) -> None:
     pairs = small.pairs(noisy_frame, 1, size=(32, 32))
-    cut = Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.5, repainting=0.0, mixing=0.0)
+    cut = Cut(
+        32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.5, repainting=0.0, mixing=0.0, guide_noise=0.0
+    )
     shares, blacks = [], []
     for batch in first(pairs, cut, 60):
         flat = ((batch.guides[0, :7, 1:] == batch.guides[0, :7, :-1]).all(0)).float().mean()
@@ -240,7 +258,9 @@ def test_repainted_surfaces_are_of_few_colours_and_lit_as_before() -> None:
         chance.uniform(1, 9, (32, 32, 1)),
     )
     half = Frame({"color": (albedo * light).astype(np.float32), "albedo": albedo})
-    cut = Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=1.0, mixing=0.0)
+    cut = Cut(
+        32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=1.0, mixing=0.0, guide_noise=0.0
+    )
     counts = []
     for batch in first([small.pair([half, half])], cut, 20):
         painted = batch.guides[0, :3]
@@ -259,7 +279,9 @@ def test_black_things_are_not_repainted_and_the_target_does_not_decide() -> None
     albedo = chance.uniform(0, 0.04, (32, 32, 3)).astype(np.float32)
     albedo[:16] += 0.3
     color, other = (chance.uniform(1, 9, (32, 32, 3)).astype(np.float32) for _ in range(2))
-    cut = Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=1.0, mixing=0.0)
+    cut = Cut(
+        32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=1.0, mixing=0.0, guide_noise=0.0
+    )
     pairs = [
         small.pair([Frame({"color": color, "albedo": albedo}), Frame({"color": target, "albedo": albedo})])
         for target in (other, 2 * other)
@@ -279,7 +301,9 @@ def test_input_target_and_guides_are_turned_alike() -> None:
     albedo = np.random.default_rng(0).uniform(0.1, 1, (32, 32, 3)).astype(np.float32)
     half = Frame({"color": albedo, "albedo": albedo})
     seen = set()
-    cut = Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=0.0, mixing=0.0)
+    cut = Cut(
+        32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=0.0, mixing=0.0, guide_noise=0.0
+    )
     for batch in first([small.pair([half, half])], cut, 20):
         scale = batch.color.mean() / batch.guides[:, :3].mean()
         torch.testing.assert_close(batch.color, batch.target)
@@ -292,7 +316,11 @@ def test_normals_keep_their_angles_and_length(noisy_frame: MakeFrame) -> None:
     pairs = [small.pair([noisy_frame(i, size=(32, 32)) for i in (1, 2)])]
     before = pairs[0].renders[0]["normal"].reshape(-1, 3)
     for batch in first(
-        pairs, Cut(32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=0.0, mixing=0.0), 5
+        pairs,
+        Cut(
+            32, 1, seed=1, guide_dropout=0.0, guide_blindness=0.0, repainting=0.0, mixing=0.0, guide_noise=0.0
+        ),
+        5,
     ):
         after = batch.guides[0, 3:6].flatten(1).numpy()
         np.testing.assert_allclose(np.linalg.norm(after, axis=0), 1, atol=1e-3)
