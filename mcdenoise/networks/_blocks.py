@@ -59,7 +59,8 @@ class _Applied(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         padded, kernels = ctx.saved_tensors
-        if gradient.device.type == "cpu" and gradient.dtype == kernels.dtype == torch.float32:
+        kinds = {part.dtype for part in (padded, kernels, gradient)}
+        if gradient.device.type == "cpu" and kinds == {torch.float32}:
             from mcdenoise.networks import _fused  # numba takes half a second to import
 
             return *_fused.applied_back(padded, kernels, ctx.size, gradient), None
