@@ -25,7 +25,7 @@ def rendered(folder: Path, count: int) -> list[View]:
 
 def test_clean_render_is_always_the_target_and_never_the_input(tmp_path: Path) -> None:
     views = clean_targets.with_clean(rendered(tmp_path, 2), tmp_path)
-    batch = dataset.Batches(views, dataset.Cut(32, 16, 1))[0]
+    batch = dataset.Batches(views, dataset.Cut(32, 16, 1, mixing=0.0))[0]
     assert batch.target.std(dim=(2, 3)).max() < 1e-6
     assert (batch.color.std(dim=(2, 3)) / batch.color.mean(dim=(2, 3))).min() > 0.1
 

@@ -21,6 +21,7 @@ from renderers.scenes import (
     _pictures,
     _reliefs,
     _textures,
+    _thin,
     _writing,
 )
 from renderers.scenes._meshes import Mesh
@@ -54,7 +55,11 @@ MESHES: dict[str, Callable[[], Mesh]] = {
     "facade": lambda: _meshes.join(list(_buildings.facade(chance()).values())),
     "terrain": lambda: _meshes.terrain(4, 1, chance()),
     "backdrop": _buildings.backdrop,
-    "blinds": lambda: _buildings.blinds(4.0, 4.0, 3.0, 30.0),
+    "blinds": lambda: _buildings.blinds(4.0, 4.0, 3.0, chance(0)),
+    "upright blinds": lambda: _buildings.blinds(4.0, 4.0, 3.0, chance(3)),
+    "louvre": lambda: _meshes.join(list(_thin.louvre(chance(0)).values())),
+    "louvre on its side": lambda: _meshes.join(list(_thin.louvre(chance(4)).values())),
+    "grating": lambda: _meshes.join(list(_thin.grating(chance()).values())),
     "window wall": lambda: _buildings.window_wall(4.0, 4.0, 3.0, chance())[0],
     "window bars": lambda: _buildings.window_wall(4.0, 4.0, 3.0, chance())[1],
 }
