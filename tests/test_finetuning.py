@@ -9,7 +9,7 @@ import small
 import torch
 
 from benchmarks import guard
-from mcdenoise import checkpoint, dataset, finetuning, metrics, trainer
+from mcdenoise import checkpoint, dataset, finetuning, metrics, networks, trainer
 from mcdenoise.__main__ import main
 from mcdenoise.finetuning import Crop
 from mcdenoise.networks._contract import Denoising
@@ -116,6 +116,23 @@ def tuned(
 
     small.shrink_fresh_networks(monkeypatch)
     return run
+
+
+def test_smaller_network_begins_with_a_larger_one_and_is_itself_tuned(
+    tmp_path: Path, noisy_frame: MakeFrame, monkeypatch: pytest.MonkeyPatch, known: list[Crop],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(finetuning, "crops", lambda: known)
+    names = [tmp_path / f"{size}.safetensors" for size in ("large", "small", "tuned")]
+    checkpoint.save_model(names[0], networks.build("kpn", {"widths": [8, 8, 8, 8]}), {})
+    folder = small.save_pairs(tmp_path / "pairs", noisy_frame)
+    for before, out, *flags in ((names[0], names[1], "--widths", "4,4,4,4"), (names[1], names[2])):
+        words = ["--init", str(before), "--steps", "1", "--batch", "1", "--crop", "32", "--device", "cpu"]
+        assert main(["train", str(folder), "-o", str(out), "--quiet", *words, *flags]) == 0
+        assert checkpoint.load_model(out).network.recipe == {"widths": [4, 4, 4, 4]}
+    larger, kept = (line for line in capsys.readouterr().out.splitlines() if "trained on" not in line)
+    assert larger.startswith(f"{names[0]} was larger")
+    assert "kept" in kept
 
 
 def test_fine_tuning_takes_the_models_network_and_leaves_a_report(

@@ -19,13 +19,16 @@ SHOWN = 4
 
 
 def settle(out: Path, settings: TrainSettings, pairs: Sequence[View]) -> str:
-    """Keep as much of the tuned weights as doesn't forget; write `report.html` beside the log; say both.
+    """Keep as much of the tuned weights as doesn't forget; write `report.html` beside the log; say both. A
+    smaller network than it began with is as it is.
 
     Raises:
         ModelError: a model can't be read or written.
     """
     device = engine.choose_device(settings.device)
     before, tuned = checkpoint.load_model(settings.init), checkpoint.load_model(out)
+    if before.network.recipe != tuned.network.recipe:
+        return f"{settings.init} was larger: nothing of it can be mixed in again against forgetting"
     nets = before.network.to(device), tuned.network.to(device)
     network, settled = finetuning.settle(*nets, finetuning.crops(), device)
     told = {"share": settled.share, "forgetting": settled.forgetting}

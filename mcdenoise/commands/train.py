@@ -84,11 +84,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _fine_tuning(init: str) -> dict[str, object]:
-    """What is usual where training starts from this model, its own network first."""
-    from mcdenoise import checkpoint
+    """What is usual where training starts from this model, its own network first, and its sizes if they
+    aren't as usual."""
+    from mcdenoise import checkpoint, networks
 
     network = checkpoint.load_model(init).network
-    return {**FINE_TUNING, "network": type(network).__module__.rsplit(".", 1)[-1]}
+    name = type(network).__module__.rsplit(".", 1)[-1]
+    is_usual = network.recipe == networks.build(name, {}).recipe
+    widths = "" if is_usual else ",".join(map(str, network.recipe["widths"]))
+    return {**FINE_TUNING, "network": name, "widths": widths}
 
 
 def _load(folders: "list[Path]", *, are_single: bool, quiet: bool) -> "tuple[list[View], list[str]]":
