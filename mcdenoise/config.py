@@ -98,5 +98,5 @@ def _checked(path: Path, field: "dataclasses.Field[Any]", value: Any) -> Any:
         raise UsageError(f"{path}: {field.name} = {value!r}: must be one of {', '.join(choices)}")
     try:
         return value if isinstance(value, bool) else field.metadata["parse"](value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, argparse.ArgumentTypeError) as error:
         raise UsageError(f"{path}: {field.name} = {value!r}: {error}") from error

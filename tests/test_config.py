@@ -88,3 +88,12 @@ def test_help_shows_each_flag_with_its_default(capsys: pytest.CaptureFixture[str
     text = capsys.readouterr().out
     assert "--bake-minutes" in text
     assert "how hot, 100% sure (default: 180.0)" in " ".join(text.split())
+
+
+def test_widths_that_are_no_numbers_name_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "train.toml"
+    path.write_text('widths = "3,x"')
+    parser = argparse.ArgumentParser()
+    config.add_arguments(parser, TrainSettings)
+    with pytest.raises(UsageError, match=r"train.toml: widths = '3,x': 3,x: want numbers like"):
+        config.resolve(TrainSettings, parser.parse_args(["--config", str(path)]))
