@@ -57,10 +57,8 @@ class Given:
 
 def frame(given: Given) -> dict[str, Work]:
     """Arrays in, arrays out, everything loaded and warm."""
-    ours = quality.denoisers(given.model, given.device)
-    contenders: dict[str, Work] = {
-        name: partial(ours[name], given.frame) for name in (OURS, f"{OURS} fast") if name in ours
-    }
+    ours = quality.denoisers(given.model, given.device, ["standard", "fast"])
+    contenders: dict[str, Work] = {name: partial(run, given.frame) for name, run in ours.items()}
     _memory.keep_for(*given.frame.size)  # as the command does
     for name in oidn.QUALITIES:
         contenders[f"OIDN {name}"] = partial(oidn.noisy_guides, given.frame, quality=name)

@@ -9,7 +9,7 @@ OUT/NAME.html, a page to compare all of them in any exposure and zoom.
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -51,11 +51,16 @@ def choose(cases: list[Case], patterns: list[str] | None) -> list[Case]:
     Raises:
         NoInputError: none fits; the message lists some that exist.
     """
-    chosen = [case for case in cases if patterns is None or any(fnmatch(case.name, p) for p in patterns)]
+    chosen = [case for case in cases if fits(case.name, patterns)]
     if not chosen:
         there = ", ".join(case.name for case in cases[:4])
         raise NoInputError(f"--frames: none fits {' '.join(patterns or [])}; there is: {there} ...")
     return chosen
+
+
+def fits(name: str, patterns: list[str] | None) -> bool:
+    """Whether a name fits one of the patterns; every name does without patterns."""
+    return patterns is None or any(fnmatch(name, pattern) for pattern in patterns)
 
 
 def measure_all(
@@ -121,13 +126,16 @@ def flip(image: Image, reference: Image) -> float:
     return float(mean)
 
 
-def denoisers(model: Path, device: str) -> dict[str, Denoise]:
-    """Ours in each quality: `ours`, `ours high`, and of a model that has its smaller size beside it `ours
-    fast`."""
+def denoisers(
+    model: Path, device: str, qualities: Sequence[str] = tuple(ensemble.QUALITIES)
+) -> dict[str, Denoise]:
+    """Ours in each of the qualities: `ours`, `ours high`, and of a model that has its smaller size beside it
+    `ours fast`."""
     from mcdenoise import Denoiser
 
     found: dict[str, Denoise] = {}
-    for quality, (size, looks) in ensemble.QUALITIES.items():
+    for quality in qualities:
+        size, looks = ensemble.QUALITIES[quality]
         path = model if size == ensemble.SHIPPED else model.with_name(f"{size}{model.suffix}")
         if path == model or (model.stem == ensemble.SHIPPED and path.is_file()):
             name = "ours" if quality == ensemble.SHIPPED else f"ours {quality}"

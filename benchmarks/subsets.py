@@ -38,7 +38,7 @@ def main() -> int:
     try:
         where = origin.here("benchmarks.subsets", arguments.model)
         cases = quality.choose(validation.cases(arguments.folder)[0], arguments.frames)
-        denoise = quality.denoisers(arguments.model, "cpu")["ours"]
+        denoise = quality.denoisers(arguments.model, "cpu", ["standard"])["ours"]
         ratios = [measure(case, denoise) for case in tqdm(cases, unit="frame")]
     except McdenoiseError as error:
         print(f"benchmarks.subsets: {error}", file=sys.stderr)

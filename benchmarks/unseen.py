@@ -13,7 +13,6 @@ scatter then, so `of sums` adds up the errors first, each at most 1.
 
 import argparse
 import sys
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,7 +44,7 @@ def main() -> int:
     try:
         where = origin.here("benchmarks.unseen", arguments.model)
         chosen = choose(views.find(arguments.folder), arguments.frames, arguments.most)
-        denoise = quality.denoisers(arguments.model, "cpu")["ours"]
+        denoise = quality.denoisers(arguments.model, "cpu", ["standard"])["ours"]
         errors = [measure(files, denoise) for files in tqdm(chosen, unit="view")]
     except McdenoiseError as error:
         print(f"benchmarks.unseen: {error}", file=sys.stderr)
@@ -62,8 +61,7 @@ def choose(found: list[Files], patterns: list[str] | None, most: int | None) -> 
     Raises:
         NoInputError: there is none.
     """
-    fit = [files for files in found if len(files.paths) == 4
-           and (patterns is None or any(fnmatch(files.name, pattern) for pattern in patterns))]  # fmt: skip
+    fit = [files for files in found if len(files.paths) == 4 and quality.fits(files.name, patterns)]
     if not fit:
         raise NoInputError("no view with NAME.a.exr to NAME.d.exr fits; render some with --extra-spp")
     if most is None or most >= len(fit):

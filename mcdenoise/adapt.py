@@ -247,17 +247,7 @@ def relative_to_pilot(exposure: float, means_weight: float) -> trainer.Objective
 
 def _cut(settings: TrainSettings) -> Cut:
     """Crops as the frame is: with all its guides, in its exposure."""
-    return Cut(
-        settings.crop,
-        settings.batch,
-        settings.seed,
-        guide_dropout=0.0,
-        guide_blindness=0.0,
-        repainting=0.0,
-        mixing=0.0,
-        guide_noise=0.0,
-        stops=0.0,
-    )
+    return Cut.plain(settings.crop, settings.batch, settings.seed, repainting=0.0)
 
 
 def _worse(clean: Plane, shipped: Plane, target: Plane) -> np.ndarray:

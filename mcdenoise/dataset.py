@@ -83,6 +83,14 @@ class Cut:
     # Every render is its own target: some of its pixels are hidden in the input, and only they are compared.
     is_single: bool = False
 
+    @classmethod
+    def plain(cls, crop: int, batch: int, seed: int, *, repainting: float) -> "Cut":
+        """Crops as the view is: with all its guides as they are, in its own exposure."""
+        return cls(
+            crop, batch, seed, guide_dropout=0.0, guide_blindness=0.0, repainting=repainting, mixing=0.0,
+            guide_noise=0.0, stops=0.0,
+        )  # fmt: skip
+
 
 def load(
     folder: Path,
@@ -267,8 +275,9 @@ def _drawn(pair: View, cut: Cut, chance: np.random.Generator) -> _Draw:
 
 def _item(pair: View, crop: int, draw: _Draw) -> tuple[Tensor, ...]:
     """The parts of a batch from one crop."""
-    for view, rows in [(pair, draw.window[0]), *([(draw.mix.view, draw.mix.window[0])] if draw.mix else [])]:
-        _prefetch(view, draw, rows)
+    _prefetch(pair, draw, draw.window[0])
+    if draw.mix:
+        _prefetch(draw.mix.view, draw, draw.mix.window[0])
     planes, others = _seen(pair, draw.window, draw)
     # The exposure comes from the input alone: a factor that depended on the target would bias its mean. And
     # from the whole view, as a frame's does: a crop may be all window.

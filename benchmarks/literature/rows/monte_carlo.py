@@ -78,16 +78,7 @@ def batches(views: list[View], arm: Arm) -> Iterator[Batch]:
 
 def crops(views: list[View], side: int, *, first_step: int = 0) -> Iterator[Batch]:
     """With all guides, in the exposure of the view, every value weighed alike."""
-    cut = Cut(
-        side,
-        sources.BATCH,
-        sources.SEED,
-        guide_dropout=0.0,
-        guide_blindness=0.0,
-        mixing=0.0,
-        guide_noise=0.0,
-        stops=0.0,
-    )
+    cut = Cut.plain(side, sources.BATCH, sources.SEED, repainting=Cut.repainting)
     for batch in dataset.batches(views, cut, first_step=first_step):
         yield replace(batch, weight=torch.ones_like(batch.target))
 
