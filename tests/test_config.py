@@ -7,6 +7,7 @@ import pytest
 from mcdenoise import config
 from mcdenoise.config import setting
 from mcdenoise.errors import McdenoiseError, UsageError
+from mcdenoise.settings import TrainSettings
 
 
 @dataclass(frozen=True)
