@@ -19,8 +19,6 @@ CARE = (60.0, 12.0, 600.0, 0.15)
 
 # Less strange than that: albedos that differ by 0.1 together, normals by 13 degrees, nearness by 0.03.
 KIN = 0.6
-# Where the brightest is sought: 3x3, and 5x5 in steps of 2 and of 4, so that sparse light isn't missed.
-WINDOWS = ((3, 1), (5, 2), (5, 4))
 # Neighbours among which kin are sought.
 AROUND = 25
 # Variance of tones that counts as no noise: 5 % of radiance.
@@ -98,19 +96,6 @@ def _by_channel(strength: Float[Tensor, "1 4 1 1"], channels: int) -> Float[Tens
     """The strength of each of the features: albedo, normal, nearness, tone."""
     counts = torch.tensor([3, 3, 1, channels - CHANNELS], device=strength.device)
     return strength.repeat_interleave(counts, dim=1)
-
-
-def brightest_kin(
-    level: Float[Tensor, "n 1 h w"], guides: Float[Tensor, "n g h w"]
-) -> Float[Tensor, "n 1 h w"]:
-    """The largest level among the pixels around whose guides are nearly the same, out to 8 pixels."""
-    seen, strength, brightest = guides[:, :CHANNELS], care(guides), level
-    for size, step in WINDOWS:
-        around = zip(shifted(level, size, step=step), shifted(seen, size, step=step), strict=True)
-        for value, near in around:
-            is_kin = (strangeness(near, seen, strength) < KIN)[:, None]
-            brightest = torch.where(is_kin, torch.maximum(brightest, value), brightest)
-    return brightest
 
 
 def brightest_neighbour(level: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:

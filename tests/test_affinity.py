@@ -36,15 +36,6 @@ def test_tone_makes_strangers_where_there_is_one() -> None:
         assert found == pytest.approx(affinity.CARE[3])
 
 
-def test_brightest_kin_is_found_eight_pixels_away_and_strangers_are_not() -> None:
-    level, guides = torch.full((1, 1, 32, 32), 0.1), torch.zeros(1, 10, 32, 32)
-    level[..., 16, 24], level[..., 16, 17], guides[:, 0, 16, 17] = 2.0, 50.0, 1.0
-    brightest = affinity.brightest_kin(level, guides)
-    assert float(brightest[..., 16, 16]) == 2.0
-    assert float(brightest[..., 16, 17]) == 50.0
-    assert float(brightest[..., 4, 4]) == pytest.approx(0.1)
-
-
 def test_strangers_say_nothing_of_a_tone() -> None:
     tone, guides = torch.zeros(1, 3, 16, 16), torch.zeros(1, 10, 16, 16)
     tone[..., 8:], guides[:, 0, :, 8:] = 1.0, 1.0  # a clean edge that the albedo shows

@@ -187,7 +187,7 @@ def test_noisy_pixel_without_kin_is_mixed_from_others_and_one_among_kin_is_not()
     noise[..., 1, 1], near[..., 1, 1] = 0, 1.0
     result = hybrid.mended(picture, mixture, near, noise)
     mixed = [(picture[..., 2, x - 2] + picture[..., 6, x + 2]) / 2 for x in (4, 5)]
-    for x, part in ((4, hybrid.MIXED), (5, hybrid.MIXED / 2)):
+    for x, part in ((4, 1.0), (5, 0.5)):
         torch.testing.assert_close(result[..., 4, x], torch.lerp(picture[..., 4, x], mixed[x - 4], part))
     result[..., 4, 4:6] = picture[..., 4, 4:6]
     assert torch.equal(result, picture)
@@ -229,8 +229,7 @@ def test_network_computes_the_same_while_it_learns_and_while_it_runs(
     used = network.eval().in_full(*given).estimate
     with torch.inference_mode():
         torch.testing.assert_close(used, network(*given), rtol=1e-3, atol=1e-4)
-    # Bounds are for use, and in the way while it learns.
-    monkeypatch.setattr(hybrid, "bounded", lambda estimate, *_: estimate)
+    # A bound is for use, and in the way while it learns.
     monkeypatch.setattr(hybrid, "without_fireflies", lambda estimate, _: estimate)
     torch.testing.assert_close(learning, network.in_full(*given).estimate, rtol=1e-3, atol=1e-4)
 
@@ -451,11 +450,6 @@ def compare(
         assert other.grad is not None
         atol = 1e-4 + 1e-3 * float(other.grad.abs().max())
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=atol)
-
-
-def test_fused_brightest_kin_is_what_torch_finds() -> None:
-    level, guides = torch.rand(2, 1, 20, 30), torch.rand(2, 10, 20, 30) * 0.2
-    torch.testing.assert_close(_fused.brightest_kin(level, guides), affinity.brightest_kin(level, guides))
 
 
 def test_fused_statistics_of_kin_are_what_torch_finds() -> None:

@@ -109,19 +109,6 @@ class _Upsampled(torch.autograd.Function):
         return _like(wanted, ctx.saved_tensors)
 
 
-def brightest_kin(
-    level: Float[Tensor, "n 1 h w"], guides: Float[Tensor, "n g h w"]
-) -> Float[Tensor, "n 1 h w"]:
-    """`affinity.brightest_kin`."""
-    reach, out = int(places().max()), torch.empty(level.shape)
-    care, limit = np.array(affinity.CARE, np.float32), np.float32(affinity.KIN)
-    for number in range(len(level)):
-        near = padded(guides[number, : affinity.CHANNELS], reach)
-        rows, brightest = padded(level[number], reach)[0], out[number, 0].numpy()
-        _loops.brightest(len(brightest), rows, near, places(), reach, care, limit, brightest)
-    return out
-
-
 def kin(tone: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> affinity.Kin:
     """`affinity.kin`."""
     n, _, height, width = tone.shape
@@ -133,16 +120,6 @@ def kin(tone: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> aff
         planes = (mean, *(other[0] for other in others))
         _loops.kin(height, padded(tone[number], 2), near, care, limit, *planes)
     return found
-
-
-def places() -> np.ndarray:
-    """Rows and columns of the pixels among which `brightest_kin` looks, from the pixel itself."""
-    steps = [_steps(size, step) for size, step in affinity.WINDOWS]
-    return np.array(sorted({(y, x) for axis in steps for y in axis for x in axis}))
-
-
-def _steps(size: int, step: int) -> range:
-    return range(-(size // 2) * step, size // 2 * step + 1, step)
 
 
 def _array(picture: Float[Tensor, "*s h w"]) -> np.ndarray:

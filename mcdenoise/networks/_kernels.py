@@ -294,14 +294,6 @@ def strain(pixels: Sequence[Tensor], levels: Sequence[Predicted]) -> Float[Tenso
     return torch.stack([part.square().mean() for part in pixels] + of_levels).mean()
 
 
-def brightest_kin(
-    level: Float[Tensor, "n 1 h w"], guides: Float[Tensor, "n g h w"]
-) -> Float[Tensor, "n 1 h w"]:
-    """See `affinity.brightest_kin`; fused where that can be."""
-    fused = _fused_for(level)
-    return (fused or affinity).brightest_kin(level, guides)  # type: ignore[no-any-return]
-
-
 def _kin(tone: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]) -> affinity.Kin:
     """See `affinity.kin`; fused where that can be."""
     fused = _fused_for(tone)

@@ -279,30 +279,6 @@ def upsampled_back(
 
 
 @over_rows
-def brightest(
-    share: Any, level: Any, features: Any, places: Any, reach: Any, care: Any, kin: Any, out: Any
-) -> None:
-    """`affinity.brightest_kin`, of one item."""
-    _, width = out.shape
-    strength, strange = np.empty((3, width), np.float32), np.empty(width, np.float32)
-    for kind in range(3):
-        strength[kind, :] = care[kind]
-    for y in range(*share):
-        best, value = out[y], level[y + reach, reach : reach + width]
-        for x in range(width):
-            best[x] = value[x]
-        for place in range(places.shape[0]):
-            row, left = y + reach + places[place, 0], reach + places[place, 1]
-            strange[:] = 0
-            for f in range(features.shape[0]):
-                own = features[f, y + reach, reach : reach + width]
-                _add_square(strange, features[f, row, left : left + width], own, strength[KINDS[f]], width)
-            value = level[row, left : left + width]
-            for x in range(width):
-                best[x] = max(best[x], value[x] if strange[x] < kin else best[x])
-
-
-@over_rows
 def kin(
     share: Any, tone: Any, features: Any, care: Any, limit: Any, mean: Any, near: Any, variance: Any,
     count: Any, unlike: Any,

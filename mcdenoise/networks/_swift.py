@@ -14,7 +14,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from mcdenoise import affinity
-from mcdenoise.networks import _fused, _swift_filters, _swift_loops, hybrid
+from mcdenoise.networks import _fused, _swift_filters, _swift_loops
 from mcdenoise.networks._compiled import in_shares
 from mcdenoise.networks._swift_pixels import TRUSTED
 from mcdenoise.networks._trunk import (
@@ -31,8 +31,8 @@ from mcdenoise.networks._vectors import LANES
 
 # Rows, at half resolution, of which a head's output stays in the cache.
 BAND = 16
-# Pixels around the guides, as far as the brightest kin are sought; and around other planes.
-MARGIN, EDGE = int(_fused.places().max()), 2
+# Pixels around planes, as far as a kernel reaches.
+EDGE = 2
 
 
 class _Said(NamedTuple):
@@ -103,58 +103,54 @@ def denoised(
 ) -> Float[Tensor, "1 3 h w"]:
     """See `Denoising.forward`."""
     planes = color.contiguous()[0].numpy()
-    near = _fused.padded(guides[0, : affinity.CHANNELS], MARGIN)
-    level = _empty(*planes.shape[1:], margin=MARGIN)
-    found = _estimated(trunk, planes, guides.contiguous()[0].numpy(), near, level)
-    tone = _bounded(found, level, near)
-    del near, level
-    _mend(trunk, found, tone)
-    return torch.from_numpy(found.estimate)[None]
+    near = _fused.padded(guides[0, : affinity.CHANNELS], EDGE)
+    found = _estimated(trunk, planes, guides.contiguous()[0].numpy(), near)
+    del near
+    return torch.from_numpy(_mended(trunk, found))[None]
 
 
 class _Estimated(NamedTuple):
-    """The picture before it is bounded, what it was divided by, the variance of its noise, how many pixels
-    nearby are kin, and what the finest head is given."""
+    """The picture's tones before they are mended, what it was divided by, the variance of its noise, how many
+    pixels nearby are kin, and what the finest head is given."""
 
-    estimate: Planes
+    tone: Planes
     divisor: Planes
     variance: Plane
     nearby: Plane
     finest: Float[Tensor, "1 c h2 w2"]
 
 
-def _estimated(trunk: Trunk, color: Planes, guides: Planes, near: Planes, level: Plane) -> _Estimated:
-    """Each pixel's largest channel becomes `level`. What isn't needed any more is let go: the largest tiles
-    decide how much memory is taken."""
-    start, nearby, told = _told(color, guides, near, level)
+def _estimated(trunk: Trunk, color: Planes, guides: Planes, near: Planes) -> _Estimated:
+    """What isn't needed any more is let go: the largest tiles decide how much memory is taken."""
+    start, nearby, told = _told(color, guides, near)
     decoded = _decoded(trunk, told)
     seen, tone, features, divisor, variance, clear, half = _prepared(trunk, decoded[0], color, near, start)
     left = _compared(tone, seen, variance, features)
     del seen
     coarse = _coarser(trunk, decoded, half)
-    out = np.empty_like(color)
+    out = _empty(*color.shape, margin=EDGE)
 
     def finish(first: int, said: Said, bias: Plane) -> None:
         rows = 2 * said.shape[1]
         _swift_filters.finest_filtered(rows, said, bias, first, features, tone, left, clear, out)
-        _swift_filters.finest_joined(rows, said, bias, first, coarse, features, left, variance, divisor, out)
+        _swift_filters.finest_joined(rows, said, bias, first, coarse, features, left, variance, out)
 
     _by_bands(trunk.heads[0], decoded[0], OF_FINEST, finish)
+    _border(out, color.shape[2], EDGE)
     return _Estimated(out, divisor, variance, nearby, decoded[0])
 
 
-def _told(color: Planes, guides: Planes, near: Planes, level: Plane) -> tuple[Planes, Plane, list[Tensor]]:
+def _told(color: Planes, guides: Planes, near: Planes) -> tuple[Planes, Plane, list[Tensor]]:
     """The variance of tones as statistics have it and how far a pixel outshines its neighbours, how many
     pixels nearby are kin, and what the trunk begins with."""
     height, width = color.shape[1:]
     tone = _empty(3, height, width, margin=EDGE)
-    _swift_loops.toned(height, color, tone, level, MARGIN)
+    _swift_loops.toned(height, color, tone)
     _border(tone, width, EDGE)
-    _border(level, width, MARGIN)
     number, nearby, found, outshines = (np.empty((height, width), np.float32) for _ in range(4))
     noises = np.empty((3, height, width), np.float32)
     start, unlike, around = noises
-    _swift_loops.statistics(height, tone, near, MARGIN, found, number, unlike, nearby, outshines)
+    _swift_loops.statistics(height, tone, near, found, number, unlike, nearby, outshines)
     _swift_loops.noise(height, tone, found, number, unlike, start, around)
     kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
     out = _like(torch.empty(0, dtype=kind), 4 * (10 + len(guides)), height // 2, width // 2)
@@ -260,7 +256,7 @@ def _prepared(
 
     def prepare(first: int, said: Said, bias: Plane) -> None:
         _swift_loops.prepared(
-            said.shape[1], said, bias, first, color, near, MARGIN, start, seen, tone, features, divisor,
+            said.shape[1], said, bias, first, color, near, start, seen, tone, features, divisor,
             variance, murk, half[:3],
         )  # fmt: skip
 
@@ -334,33 +330,23 @@ def _below(fine: _Level) -> _Level:
     return level
 
 
-def _bounded(found: _Estimated, level: Plane, near: Planes) -> Planes:
-    """`hybrid.bounded`: tones, divided as before."""
-    height, width = found.variance.shape
-    quiet, tone = np.empty_like(found.variance), _empty(3, height, width, margin=EDGE)
-    _swift_filters.smallest(height, found.variance, hybrid.AROUND // 2, quiet)
-    _swift_filters.bounded(
-        height, level, near, _fused.places(), MARGIN, quiet, found.estimate, found.divisor, tone
-    )
-    _border(tone, width, EDGE)
-    return tone
-
-
-def _mend(trunk: Trunk, found: _Estimated, tone: Planes) -> None:
-    """`hybrid.mended` and `hybrid.without_fireflies`, into the estimate."""
+def _mended(trunk: Trunk, found: _Estimated) -> Planes:
+    """`hybrid.mended` and `hybrid.without_fireflies`: the estimate."""
     height, width = found.variance.shape
     quiet, largest = np.empty_like(found.variance), _empty(height, width, margin=1)
+    estimate = np.empty_like(found.divisor)
 
     def mend(first: int, said: Said, bias: Plane) -> None:
         _swift_filters.mended(
-            2 * said.shape[1], said, bias, first, tone, found.nearby, found.variance, found.divisor,
-            found.estimate, largest,
+            2 * said.shape[1], said, bias, first, found.tone, found.nearby, found.variance, found.divisor,
+            estimate, largest,
         )  # fmt: skip
 
     _by_bands(trunk.heads[0], found.finest, OF_MIXTURE, mend)
     _mirror(largest, width)
     _swift_filters.smallest(height, found.variance, 1, quiet)
-    _swift_filters.quenched(height, largest, quiet, found.estimate)
+    _swift_filters.quenched(height, largest, quiet, estimate)
+    return estimate
 
 
 def _border(planes: Shaped[np.ndarray, "*c h w"], width: int, margin: int) -> None:

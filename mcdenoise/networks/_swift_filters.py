@@ -1,4 +1,4 @@
-"""The loops of `_swift` that filter, join and bound; rows and margins as in `_swift_loops`."""
+"""The loops of `_swift` that filter, join and mend; rows and margins as in `_swift_loops`."""
 
 from typing import Any
 
@@ -11,16 +11,13 @@ from mcdenoise.networks._swift_pixels import (
     CARE,
     CLEAN,
     FAR_BELOW,
-    KIN,
     TRUSTED,
     ZERO,
     in_turn,
     once,
     per_pixel,
-    seven,
     square,
     strangeness,
-    strangeness_of_guides,
     ten,
     ten_doubled,
     to_radiance,
@@ -32,7 +29,6 @@ from mcdenoise.networks._vectors import (
     ONE,
     doubled,
     exp,
-    if_less,
     least,
     load,
     most,
@@ -47,7 +43,7 @@ COARSE_CARE = tuple(np.float32(care) for care in np.multiply(affinity.CARE, _ker
 CARE_RANGE = np.float32(_kernels.CARE_RANGE)
 DISSENT_RANGE, BLEND_RANGE = np.float32(_kernels.DISSENT_RANGE), np.float32(_kernels.BLEND_RANGE)
 SHIFT, SHIFTED = np.float32(hybrid.SHIFT), np.float32(hybrid.SHIFTED)
-ALONE, MIXED, HALF = np.float32(hybrid.ALONE), np.float32(hybrid.MIXED), np.float32(0.5)
+ALONE, HALF = np.float32(hybrid.ALONE), np.float32(0.5)
 HIGHLIGHT, TINY = np.float32(hybrid.HIGHLIGHT), np.float32(hybrid.TINY)
 # What the loops of the finest level are told of a pixel: its kernel, shift and care; and of the level below,
 # from a plane of its own on.
@@ -193,8 +189,8 @@ def joined(
 def finest_filtered(
     share: Any, said: Any, bias: Any, first: Any, features: Any, tone: Any, left: Any, clear: Any, out: Any
 ) -> None:
-    """The finest level's tones filtered, from row 2 * `first` on; `out` has no margin. `said` is all that the
-    finest head has to say for this and for `finest_joined` (see `OF_SHIFT`)."""
+    """The finest level's tones filtered, from row 2 * `first` on. `said` is all that the finest head has to
+    say for this and for `finest_joined` (see `OF_SHIFT`)."""
     weights = np.empty((25, 16), np.float32)
     for number in range(*share):
         y = 2 * first + number
@@ -216,27 +212,31 @@ def finest_filtered(
                 store(weights, (tap, 0), logit)
             mean = _weighted_mean(weights, best, 5, tone, y, x)
             for channel in range(3):
-                store(out, (channel, y, x), mean[channel])
+                store(out, (channel, y + 2, x + 2), mean[channel])
 
 
 @over_rows
 def finest_joined(
     share: Any, said: Any, bias: Any, first: Any, coarse: Any, features: Any, left: Any, variance: Any,
-    divisor: Any, out: Any,
+    out: Any,
 ) -> None:  # fmt: skip
-    """What `finest_filtered` gave, joined with the level below, shifted, and in radiance, in place."""
+    """What `finest_filtered` gave, joined with the level below, and shifted, in place."""
     weights = np.empty((9, 16), np.float32)
     for number in range(*share):
         y = 2 * first + number
         for x in range(0, left.shape[1], 16):
-            here = (load(out, (0, y, x)), load(out, (1, y, x)), load(out, (2, y, x)))
+            here = (
+                load(out, (0, y + 2, x + 2)),
+                load(out, (1, y + 2, x + 2)),
+                load(out, (2, y + 2, x + 2)),
+            )
             own = ten(features, y + 2, x + 2)
             tones = _joined(said, bias, OF_LEVEL, number // 2, coarse, own, here, left, weights, y, x)
             noisy = load(variance, (y, x))
             room = SHIFT * noisy / (noisy + SHIFTED)
             for c in range(3):
                 moved = tones[c] + room * tanh(per_pixel(said, bias, OF_SHIFT + c, number, x) / SHIFT)
-                store(out, (c, y, x), to_radiance(moved) * load(divisor, (c, y, x)))
+                store(out, (c, y + 2, x + 2), moved)
 
 
 @over_rows
@@ -266,26 +266,6 @@ def _largest(picture: Any, y: Any, x: Any) -> Any:
 def _factor(limit: Any, largest: Any) -> Any:
     """What dims all channels alike, so that the largest is within the limit."""
     return least(limit / most(largest, np.float32(1e-9)), ONE)
-
-
-@over_rows
-def bounded(
-    share: Any, level: Any, near: Any, places: Any, margin: Any, quiet: Any, estimate: Any, divisor: Any,
-    tone: Any,
-) -> None:  # fmt: skip
-    """`hybrid.bounded`, and what came of it in tones, divided."""
-    for y in range(*share):
-        for x in range(0, quiet.shape[1], 16):
-            own, best = seven(near, y + margin, x + margin), load(level, (y + margin, x + margin))
-            for place in range(places.shape[0]):
-                row, column = y + margin + places[place, 0], x + margin + places[place, 1]
-                strange = strangeness_of_guides(seven(near, row, column), own)
-                best = most(best, if_less(strange, KIN, load(level, (row, column)), FAR_BELOW))
-            limit = to_radiance(to_tone(best) + root(load(quiet, (y, x))))
-            factor = _factor(limit, _largest(estimate, y, x))
-            for c in range(3):
-                value = load(estimate, (c, y, x)) * factor / load(divisor, (c, y, x))
-                store(tone, (c, y + 2, x + 2), to_tone(value))
 
 
 @of_pixels
@@ -321,7 +301,7 @@ def mended(
                     store(weights, (tap, 0), logit)
                 mixed, noisy = _weighted_mean(weights, best, 5, tone, y, x), load(variance, (y, x))
                 part = least(most((ALONE - load(nearby, (y, x))) * HALF, ZERO), ONE)
-                part = part * MIXED * noisy / (noisy + CLEAN)
+                part = part * noisy / (noisy + CLEAN)
                 red, green, blue = (
                     red + part * (mixed[0] - red),
                     green + part * (mixed[1] - green),

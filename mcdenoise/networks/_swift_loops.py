@@ -1,6 +1,6 @@
 """The loops of `_swift` before anything is filtered: planes are read once and written once.
 
-Threads share the rows; along a row sixteen pixels go at a time. Planes called tone, seen, features and
+Threads share the rows; along a row sixteen pixels go at a time. Planes called tone, near, seen, features and
 picture have a margin of 2 around the picture, its edges repeated. Rows may go on beyond: what is computed
 there is never used.
 """
@@ -54,12 +54,11 @@ OF_TRUST, OF_SHARE, OF_CORRECTION, OF_FACTOR = 25, 26, 27, 34
 
 
 @over_rows
-def toned(share: Any, color: Any, tone: Any, level: Any, margin: Any) -> None:
-    """Tones of a picture without a margin; and each pixel's largest channel, with a margin."""
+def toned(share: Any, color: Any, tone: Any) -> None:
+    """Tones of a picture without a margin."""
     for y in range(*share):
         for x in range(0, color.shape[2], 16):
             red, green, blue = load(color, (0, y, x)), load(color, (1, y, x)), load(color, (2, y, x))
-            store(level, (y + margin, x + margin), most(most(red, green), blue))
             store(tone, (0, y + 2, x + 2), to_tone(red))
             store(tone, (1, y + 2, x + 2), to_tone(green))
             store(tone, (2, y + 2, x + 2), to_tone(blue))
@@ -67,14 +66,14 @@ def toned(share: Any, color: Any, tone: Any, level: Any, margin: Any) -> None:
 
 @over_rows
 def statistics(
-    share: Any, tone: Any, near: Any, margin: Any, variance: Any, number: Any, unlike: Any, nearby: Any,
+    share: Any, tone: Any, near: Any, variance: Any, number: Any, unlike: Any, nearby: Any,
     outshines: Any,
 ) -> None:  # fmt: skip
-    """What is needed of `affinity.kin`, and `affinity.outshining`; the guides `near` have a margin of their
-    own, and `nearby` is what is called near there."""
+    """What is needed of `affinity.kin`, and `affinity.outshining`; `near` are the guides, and
+    `nearby` is what is called near there."""
     for y in range(*share):
         for x in range(0, variance.shape[1], 16):
-            own = seven(near, y + margin, x + margin)
+            own = seven(near, y + 2, x + 2)
             mine = (
                 load(tone, (0, y + 2, x + 2)),
                 load(tone, (1, y + 2, x + 2)),
@@ -84,7 +83,7 @@ def statistics(
             closest, second = sixteen(np.float32(1e30)), sixteen(np.float32(1e30))
             for tap in range(25):
                 down, right = tap // 5, tap % 5
-                other = seven(near, y + down + margin - 2, x + right + margin - 2)
+                other = seven(near, y + down, x + right)
                 is_kin = if_less(strangeness_of_guides(other, own), KIN, ONE, ZERO)
                 r, g, b = (
                     load(tone, (0, y + down, x + right)),
@@ -232,9 +231,7 @@ def stacked(share: Any, coarse: Any, fine: Any, out: Any) -> None:
 
 
 @of_pixels
-def _prefiltered(
-    said: Any, bias: Any, weights: Any, number: Any, near: Any, margin: Any, y: Any, x: Any
-) -> Any:
+def _prefiltered(said: Any, bias: Any, weights: Any, number: Any, near: Any, y: Any, x: Any) -> Any:
     """`_kernels.prefiltered`."""
     best = sixteen(FAR_BELOW)
     for tap in range(25):
@@ -244,7 +241,7 @@ def _prefiltered(
     total = a = b = c = d = e = f = sixteen(ZERO)
     for tap in range(25):
         weight = exp(load(weights, (tap, 0)) - best)
-        row, left = y + margin - 2 + tap // 5, x + margin - 2 + tap % 5
+        row, left = y + tap // 5, x + tap % 5
         total = total + weight
         a, b, c = (
             a + weight * load(near, (0, row, left)),
@@ -257,16 +254,16 @@ def _prefiltered(
             f + weight * load(near, (5, row, left)),
         )
     one = ONE / total
-    return a * one, b * one, c * one, d * one, e * one, f * one, load(near, (6, y + margin, x + margin))
+    return a * one, b * one, c * one, d * one, e * one, f * one, load(near, (6, y + 2, x + 2))
 
 
 @over_rows
 def prepared(
-    share: Any, said: Any, bias: Any, first: Any, color: Any, near: Any, margin: Any, start: Any,
+    share: Any, said: Any, bias: Any, first: Any, color: Any, near: Any, start: Any,
     seen: Any, tone: Any, features: Any, divisor: Any, variance: Any, murk: Any, level: Any,
 ) -> None:  # fmt: skip
     """What `hybrid` makes of its predictions before anything is filtered, from row 2 * `first` on, and the
-    level below. `near` has a margin of its own; color, start, divisor, variance and murk have none. `start`
+    level below. Color, start, divisor, variance and murk have none. `start`
     is what statistics say of the variance, and how far a pixel outshines others."""
     weighted, below, calm = level
     weights = np.empty((25, 16), np.float32)
@@ -276,8 +273,8 @@ def prepared(
         for number in (2 * row, 2 * row + 1):
             y = 2 * first + number
             for x in range(0, start.shape[2], 16):
-                guides = _prefiltered(said, bias, weights, number, near, margin, y, x)
-                raw = seven(near, y + margin, x + margin)
+                guides = _prefiltered(said, bias, weights, number, near, y, x)
+                raw = seven(near, y + 2, x + 2)
                 store(murk, (y, x), strangeness_of_guides(guides, raw))
                 for c in range(7):
                     store(seen, (c, y + 2, x + 2), guides[c])
@@ -299,7 +296,7 @@ def prepared(
                 add_pairs(weighted, (3, small, x // 2), weight)
                 asked = ONE / (ONE + exp(ZERO - per_pixel(said, bias, OF_SHARE, number, x)))
                 for c in range(3):
-                    reflected = most(load(near, (c, y + margin, x + margin)), LEAST_ALBEDO)
+                    reflected = most(load(near, (c, y + 2, x + 2)), LEAST_ALBEDO)
                     by = ONE - asked * (ONE - reflected)
                     store(divisor, (c, y, x), by)
                     radiance = most(load(color, (c, y, x)), ZERO) / by

@@ -46,17 +46,6 @@ def upsampled(
     return found[:, :-1], found[:, -1:]
 
 
-@torch.library.custom_op("mcdenoise::brightest_kin", mutates_args=())
-def brightest_kin(level: Tensor, guides: Tensor) -> Tensor:
-    """`_fused.brightest_kin`."""
-    return _fused.brightest_kin(level, guides)
-
-
-@brightest_kin.register_fake
-def _(level: Tensor, guides: Tensor) -> Tensor:
-    return torch.empty_like(level)
-
-
 @torch.library.custom_op("mcdenoise::kin", mutates_args=())
 def _kin(tone: Tensor, guides: Tensor) -> Tensor:
     return torch.cat(_fused.kin(tone, guides), dim=1)

@@ -15,7 +15,6 @@ from mcdenoise.networks._kernels import (
     KernelPredicting,
     Pixels,
     alighted,
-    brightest_kin,
     clearness,
     mean_tone,
     predicted_noise,
@@ -29,15 +28,11 @@ from mcdenoise.networks._trunk import CARES, KERNEL, PER_LEVEL, TAPS
 
 # Bound on the shift in tones, a factor of 2: what is averaged in tones has little noise left.
 SHIFT = 0.15
-# Pixels, on a side, among which the least noise is sought.
-AROUND = 9
 # Tones by which a pixel may outshine all its neighbours, times the variance of the noise around: where all is
 # clean it is a highlight.
 HIGHLIGHT, TINY = 1e-3, 1e-9
 # Pixels like it, of 3x3 with itself, from which on a pixel isn't mixed from others; fully with two fewer.
 ALONE = 5.0
-# So much of such a pixel is mixed at most: the rest of it is its own, lest thin dark things vanish.
-MIXED = 0.8
 # The logit of a pixel's own share in that mixture, to begin with.
 OWN = 3.0
 # So much less is the logarithm of a pixel's weight, in noise, for each tone by which it outshines others.
@@ -95,10 +90,8 @@ class Network(KernelPredicting):
         tone = self.reconstruct(radiance, seen, pixels, levels, mean_tone, as_it_is)
         far = strain([shift / SHIFT, correction, care, factor], levels) if self.training else None
         shift = SHIFT * torch.tanh(shift / SHIFT) * pixels.noise / (pixels.noise + SHIFTED)
-        own = tone[:, :3] + shift
-        if not self.training:
-            own = tone_map(bounded(tone_unmap(own) * divisor, color, guides, noise) / divisor)
-        tone = mended(torch.cat([own, tone[:, 3:]], dim=1), mixture, start.near, pixels.noise)
+        shifted = torch.cat([tone[:, :3] + shift, tone[:, 3:]], dim=1)
+        tone = mended(shifted, mixture, start.near, pixels.noise)
         estimate = tone_unmap(tone[:, :3]) * divisor
         if not self.training:
             estimate = without_fireflies(estimate, noise)
@@ -124,22 +117,8 @@ def mended(
     around: an edge's own samples are few, and what lies on both its sides was denoised
     (docs/decisions/0026)."""
     mixed = apply_kernels(picture, mixture.float().softmax(1), KERNEL)
-    part = MIXED * ((ALONE - near) / 2).clamp(0, 1) * noise / (noise + affinity.CLEAN)
+    part = ((ALONE - near) / 2).clamp(0, 1) * noise / (noise + affinity.CLEAN)
     return torch.lerp(picture, mixed, part)
-
-
-def bounded(
-    estimate: Float[Tensor, "n 3 h w"],
-    color: Float[Tensor, "n 3 h w"],
-    guides: Float[Tensor, "n g h w"],
-    noise: Float[Tensor, "n 1 h w"],
-) -> Float[Tensor, "n 3 h w"]:
-    """Not brighter than the brightest of its kin in the input by more than a deviation of the least noise
-    around: a mean is seldom above the largest of many samples, leaked light is; and where all is noisy, few
-    kin prove little (docs/decisions/0008)."""
-    brightest = brightest_kin(color.amax(1, keepdim=True), guides)
-    limit = tone_unmap(tone_map(brightest) + _least(noise, AROUND).sqrt())
-    return _dimmed(estimate, limit)
 
 
 def without_fireflies(

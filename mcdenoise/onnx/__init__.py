@@ -73,5 +73,5 @@ def _exported(network: Denoising) -> onnx.ModelProto:
 def _translations() -> dict[Any, Any]:
     """Our operators, each with what it is in ONNX."""
     ours = torch.ops.mcdenoise
-    names = ("filtered", "upsampled", "brightest_kin", "kin")
+    names = ("filtered", "upsampled", "kin")
     return {getattr(ours, name).default: getattr(_filters, name) for name in names}

@@ -15,7 +15,6 @@ from onnxscript import opset18 as op
 from onnxscript.values import Opset
 
 from mcdenoise import affinity
-from mcdenoise.networks import _fused
 from mcdenoise.networks._loops import KINDS
 
 OURS = Opset("mcdenoise", 1)
@@ -34,8 +33,6 @@ LOWEST, HIGHEST = -1e30, 1e30
 KIND = _tensor(KINDS, np.int64)
 CARE = _tensor(np.array(affinity.CARE)[list(KINDS[: affinity.CHANNELS])].reshape(1, -1, 1, 1))
 KIN = _tensor(affinity.KIN)
-PLACES = _tensor(_fused.places() + _fused.places().max(), np.int64)
-PLACE_COUNT = _tensor(len(_fused.places()), np.int64)
 _INNER = [tap // 5 in (1, 2, 3) and tap % 5 in (1, 2, 3) for tap in range(25)]
 INNER = _of_window(_INNER)
 # Added to squared differences that don't count: those to a pixel itself, and beyond 3x3.
@@ -94,23 +91,6 @@ def upsampled(coarse: FLOAT, logits: FLOAT, fine: FLOAT, features: FLOAT, streng
     kinships = op.Slice(state, [0], [1], [1]) / 9.0
     both = op.Reshape(op.Concat(picture, kinships, axis=1), op.Concat([1, -1], size, axis=0))
     return op.DepthToSpace(both, blocksize=2)
-
-
-@script(OURS, default_opset=op)
-def brightest_kin(level: FLOAT, guides: FLOAT) -> FLOAT:
-    size = op.Shape(level, start=2, end=4)
-    levels = op.Pad(level, [0, 0, 8, 8, 0, 0, 8, 8], mode="edge")
-    features = op.Slice(guides, [0], [7], [1])
-    others = op.Pad(features, [0, 0, 8, 8, 0, 0, 8, 8], mode="edge")
-    brightest = op.Identity(level)
-    for number in range(op.Constant(value=PLACE_COUNT)):
-        place = op.Gather(op.Constant(value=PLACES), number, axis=0)
-        until = place + size
-        apart = op.Slice(others, place, until, [2, 3]) - features
-        strange = op.ReduceSum(apart * apart * op.Constant(value=CARE), [1])
-        value = op.Max(brightest, op.Slice(levels, place, until, [2, 3]))
-        brightest = op.Where(op.Less(strange, op.Constant(value=KIN)), value, brightest)
-    return brightest
 
 
 @script(OURS, default_opset=op)
