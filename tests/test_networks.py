@@ -150,11 +150,12 @@ def test_only_what_is_brighter_than_all_around_outshines_it() -> None:
 
 
 def test_tones_are_means_under_the_root_of_the_weight_and_riders_under_all_of_it() -> None:
-    radiance, weight = torch.rand(1, 5, 1, 2) * 9, torch.tensor([[[[1.0, 9.0]]]])
+    radiance, weight = torch.rand(1, 8, 1, 2) * 9, torch.tensor([[[[1.0, 9.0]]]])
     weighted = torch.cat([radiance * weight, weight], dim=1)
     found = _kernels.mean_tone(weighted, lambda image: image.mean(3, keepdim=True).expand_as(image))
-    tones = tone_map(radiance[:, :3]) @ torch.tensor([[0.25], [0.75]])
-    riders = radiance[:, 3:] @ torch.tensor([[0.1], [0.9]])
+    given = torch.cat([tone_map(radiance[:, :3]), radiance[:, 3:6]], dim=1)
+    tones = given @ torch.tensor([[0.25], [0.75]])
+    riders = radiance[:, 6:] @ torch.tensor([[0.1], [0.9]])
     torch.testing.assert_close(found, torch.cat([tones, riders], dim=1).expand_as(found))
 
 

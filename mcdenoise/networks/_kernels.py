@@ -37,6 +37,8 @@ COARSE_CARE = (3.0, 3.0, 3.0, 1.0)
 # training finds better, within e^1.5.
 DISSENT_START = 1.0
 DISSENT_RANGE = 1.5
+# Squared differences of tones to that share of their noise happen by chance; what is beyond counts fully.
+CHANCE = 2.0
 # Bound on the logit of the blend: where nothing above is like a pixel, its own level always counts.
 BLEND_RANGE = 4.0
 # The network may find so much more or less noise than statistics do: a factor of e^8.
@@ -249,7 +251,8 @@ def _joined(
     heed = _within(DISSENT_RANGE, level.dissent) * DISSENT_START
     blend = BLEND_RANGE * torch.tanh(level.blend / BLEND_RANGE)
     logit = F.pixel_shuffle(blend, 2) - torch.log(kinship + 1e-4)
-    return torch.lerp(above, here, torch.sigmoid(logit + dissent * F.pixel_shuffle(heed, 2)))
+    dissent = dissent * F.pixel_shuffle(heed, 2)
+    return torch.lerp(above, here, torch.sigmoid(logit + dissent * dissent / (dissent + CHANCE)))
 
 
 @torch.no_grad()
@@ -403,10 +406,14 @@ def mean_radiance(weighted: Weighted, apply: Apply) -> Float[Tensor, "n c2 h w"]
 
 
 def mean_tone(weighted: Weighted, apply: Apply) -> Float[Tensor, "n c2 h w"]:
-    """The mean of tone-mapped radiance under kernel times the root of the weight; of riders as
-    `mean_radiance`."""
-    root = weighted[:, -1:].sqrt()
-    tone = mean_radiance(torch.cat([tone_map(weighted[:, :3] / root.square()) * root, root], dim=1), apply)
-    if weighted.shape[1] == 4:
+    """The mean of tone-mapped radiance, and of the three channels after it as they are, under kernel times
+    the root of the weight; of riders as `mean_radiance`."""
+    weight = weighted[:, -1:]
+    root, tones = (
+        weight.sqrt(),
+        torch.cat([tone_map(weighted[:, :3] / weight), weighted[:, 3:6] / weight], dim=1),
+    )
+    tone = mean_radiance(torch.cat([tones * root, root], dim=1), apply)
+    if weighted.shape[1] == 7:
         return tone
-    return torch.cat([tone, mean_radiance(weighted[:, 3:], apply)], dim=1)
+    return torch.cat([tone, mean_radiance(weighted[:, 6:], apply)], dim=1)

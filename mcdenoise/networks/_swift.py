@@ -16,7 +16,7 @@ from torch import Tensor
 from mcdenoise import affinity
 from mcdenoise.networks import _fused, _swift_filters, _swift_loops
 from mcdenoise.networks._compiled import in_shares
-from mcdenoise.networks._swift_pixels import TRUSTED
+from mcdenoise.networks._swift_pixels import SHADE
 from mcdenoise.networks._trunk import (
     BLEND,
     DISSENT,
@@ -65,15 +65,15 @@ OF_JOINT = (
     _of_children(np.r_[UPSAMPLING].reshape(1, 4, -1)) + _of_children(np.r_[BLEND].reshape(1, 4, 1))
     + _of_level(UPSAMPLING_CARE) + _of_children(np.r_[DISSENT].reshape(1, 4, 1))
 )  # fmt: skip
-# What the finest head says of each pixel after that: kernel, mixture, trust and share, shift, correction,
-# care and factor, the guides' kernel.
+# What the finest head says of each pixel after that: kernel, mixture, trust, share, shift, correction, care
+# and factor, the guides' kernel.
 _PIXEL = np.arange(PER_LEVEL, PER_LEVEL + 4 * (3 * TAPS + 17)).reshape(-1, 4, 1)
-KERNEL, MIXTURE, TRUST_SHARE, SHIFT, CORRECTION, CARE, FACTOR, SIGHT = np.split(
-    _PIXEL, np.cumsum([TAPS, TAPS, 2, 3, 7, 4, 1])
+KERNEL, MIXTURE, TRUST, SHARE, SHIFT, CORRECTION, CARE, FACTOR, SIGHT = np.split(
+    _PIXEL, np.cumsum([TAPS, TAPS, 1, 1, 3, 7, 4, 1])
 )
-OF_FEATURES = _of_children(np.concatenate([SIGHT, TRUST_SHARE, CORRECTION, FACTOR]))
+OF_FEATURES = _of_children(np.concatenate([SIGHT, TRUST, CORRECTION, FACTOR]))
 OF_MIXTURE = _of_children(MIXTURE)
-OF_FINEST = _of_children(np.concatenate([KERNEL, SHIFT, CARE])) + OF_JOINT
+OF_FINEST = _of_children(np.concatenate([KERNEL, SHIFT, CARE, SHARE])) + OF_JOINT
 
 # Rows and columns, in planes of a channel each; with a margin or without.
 Plane = Float[np.ndarray, "_ _"]
@@ -83,8 +83,9 @@ Said = Shaped[np.ndarray, "o _ _"]
 
 
 class _Level(NamedTuple):
-    """Of a level of the pyramid: radiance times weight (3) and weight; the ten features and half the
-    logarithm of the weight, but for a constant, with a margin; the noise's variance; how clear guides are.
+    """Of a level of the pyramid: radiance times weight (3), weight, shade times weight (3); the ten features,
+    half the logarithm of the weight, but for a constant, and shade, with a margin; the noise's variance; how
+    clear guides are.
     Rows go on to a multiple of `LANES`; `width` is the picture's."""
 
     weighted: Planes
@@ -110,11 +111,10 @@ def denoised(
 
 
 class _Estimated(NamedTuple):
-    """The picture's tones before they are mended, what it was divided by, the variance of its noise, how many
-    pixels nearby are kin, and what the finest head is given."""
+    """The picture's tones before they are mended, the variance of its noise, how many pixels nearby are kin,
+    and what the finest head is given."""
 
     tone: Planes
-    divisor: Planes
     variance: Plane
     nearby: Plane
     finest: Float[Tensor, "1 c h2 w2"]
@@ -122,9 +122,9 @@ class _Estimated(NamedTuple):
 
 def _estimated(trunk: Trunk, color: Planes, guides: Planes, near: Planes) -> _Estimated:
     """What isn't needed any more is let go: the largest tiles decide how much memory is taken."""
-    start, nearby, told = _told(color, guides, near)
+    tone, start, nearby, told = _told(color, guides, near)
     decoded = _decoded(trunk, told)
-    seen, tone, features, divisor, variance, clear, half = _prepared(trunk, decoded[0], color, near, start)
+    seen, features, variance, clear, half = _prepared(trunk, decoded[0], color, near, start)
     left = _compared(tone, seen, variance, features)
     del seen
     coarse = _coarser(trunk, decoded, half)
@@ -132,16 +132,19 @@ def _estimated(trunk: Trunk, color: Planes, guides: Planes, near: Planes) -> _Es
 
     def finish(first: int, said: Said, bias: Plane) -> None:
         rows = 2 * said.shape[1]
-        _swift_filters.finest_filtered(rows, said, bias, first, features, tone, left, clear, out)
-        _swift_filters.finest_joined(rows, said, bias, first, coarse, features, left, variance, out)
+        smooth = _empty(3, rows, color.shape[2], margin=0)
+        _swift_filters.finest_filtered(rows, said, bias, first, features, tone, left, clear, out, smooth)
+        _swift_filters.finest_joined(
+            rows, said, bias, first, coarse, features, left, variance, nearby, out, smooth
+        )
 
     _by_bands(trunk.heads[0], decoded[0], OF_FINEST, finish)
     _border(out, color.shape[2], EDGE)
-    return _Estimated(out, divisor, variance, nearby, decoded[0])
+    return _Estimated(out, variance, nearby, decoded[0])
 
 
-def _told(color: Planes, guides: Planes, near: Planes) -> tuple[Planes, Plane, list[Tensor]]:
-    """The variance of tones as statistics have it and how far a pixel outshines its neighbours, how many
+def _told(color: Planes, guides: Planes, near: Planes) -> tuple[Planes, Planes, Plane, list[Tensor]]:
+    """Tones, their variance as statistics have it and how far a pixel outshines its neighbours, how many
     pixels nearby are kin, and what the trunk begins with."""
     height, width = color.shape[1:]
     tone = _empty(3, height, width, margin=EDGE)
@@ -155,7 +158,7 @@ def _told(color: Planes, guides: Planes, near: Planes) -> tuple[Planes, Plane, l
     kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
     out = _like(torch.empty(0, dtype=kind), 4 * (10 + len(guides)), height // 2, width // 2)
     _swift_loops.told(height // 2, color, tone, guides, noises, number, _array(out[0].permute(1, 2, 0)))
-    return np.stack([start, outshines]), nearby, [out]
+    return tone, np.stack([start, outshines]), nearby, [out]
 
 
 def _decoded(trunk: Trunk, told: list[Tensor]) -> list[Tensor]:
@@ -245,32 +248,29 @@ def _by_bands(
 
 def _prepared(
     trunk: Trunk, x: Float[Tensor, "1 c h w"], color: Planes, near: Planes, start: Planes
-) -> tuple[Planes, Planes, Planes, Planes, Plane, Plane, _Level]:
-    """Prefiltered guides, tones, features but for their tones, divisor, variance, how clear guides are, and
-    the level below."""
+) -> tuple[Planes, Planes, Plane, Plane, _Level]:
+    """Prefiltered guides, features but for their tones, variance, how clear guides are, and the level
+    below."""
     height, width = start.shape[1:]
-    seen, tone, features = (_empty(channels, height, width, margin=EDGE) for channels in (7, 3, TRUSTED + 1))
-    divisor, variance = np.empty((3, height, width), np.float32), np.empty_like(start[0])
-    murk, clear = np.empty_like(variance), np.empty_like(variance)
+    seen, features = (_empty(channels, height, width, margin=EDGE) for channels in (7, SHADE + 3))
+    variance, murk, clear = (np.empty_like(start[0]) for _ in range(3))
     half = _level(height // 2, width // 2)
 
     def prepare(first: int, said: Said, bias: Plane) -> None:
         _swift_loops.prepared(
-            said.shape[1], said, bias, first, color, near, start, seen, tone, features, divisor,
-            variance, murk, half[:3],
-        )  # fmt: skip
+            said.shape[1], said, bias, first, color, near, start, seen, features, variance, murk, half[:3]
+        )
 
     _by_bands(trunk.heads[0], x, OF_FEATURES, prepare)
     _swift_loops.cleared(height // 2, murk, clear, half.clear)
-    for planes in (seen, tone):
-        _border(planes, width, EDGE)
-    return seen, tone, features, divisor, variance, clear, half
+    _border(seen, width, EDGE)
+    return seen, features, variance, clear, half
 
 
 def _level(height: int, width: int) -> _Level:
-    weighted = _empty(4, height, width, margin=0)
+    weighted = _empty(7, height, width, margin=0)
     variance, clear = (_empty(height, width, margin=0) for _ in range(2))
-    return _Level(weighted, _empty(TRUSTED + 1, height, width, margin=EDGE), variance, clear, width)
+    return _Level(weighted, _empty(SHADE + 3, height, width, margin=EDGE), variance, clear, width)
 
 
 def _compared(tone: Planes, seen: Planes, variance: Plane, features: Planes) -> Plane:
@@ -298,7 +298,7 @@ def _coarser(trunk: Trunk, decoded: Sequence[Tensor], finest: _Level) -> _Filter
 def _filtered(level: _Level, head: torch.nn.Module, x: Float[Tensor, "1 c h w"]) -> _Filtered:
     """As `_coarser`, nothing joined."""
     _border(level.features, level.width, EDGE)
-    picture = _empty(3, x.shape[2], level.width, margin=EDGE)
+    picture = _empty(6, x.shape[2], level.width, margin=EDGE)
 
     def use(first: int, said: Said, bias: Plane) -> None:
         _swift_filters.filtered(
@@ -334,13 +334,12 @@ def _mended(trunk: Trunk, found: _Estimated) -> Planes:
     """`hybrid.mended` and `hybrid.without_fireflies`: the estimate."""
     height, width = found.variance.shape
     quiet, largest = np.empty_like(found.variance), _empty(height, width, margin=1)
-    estimate = np.empty_like(found.divisor)
+    estimate = np.empty((3, height, width), np.float32)
 
     def mend(first: int, said: Said, bias: Plane) -> None:
         _swift_filters.mended(
-            2 * said.shape[1], said, bias, first, found.tone, found.nearby, found.variance, found.divisor,
-            estimate, largest,
-        )  # fmt: skip
+            2 * said.shape[1], said, bias, first, found.tone, found.nearby, found.variance, estimate, largest
+        )
 
     _by_bands(trunk.heads[0], found.finest, OF_MIXTURE, mend)
     _mirror(largest, width)

@@ -11,6 +11,7 @@ from mcdenoise.networks._swift_pixels import (
     CARE,
     CLEAN,
     FAR_BELOW,
+    SHADE,
     TRUSTED,
     ZERO,
     in_turn,
@@ -42,12 +43,14 @@ from mcdenoise.networks._vectors import (
 COARSE_CARE = tuple(np.float32(care) for care in np.multiply(affinity.CARE, _kernels.COARSE_CARE))
 CARE_RANGE = np.float32(_kernels.CARE_RANGE)
 DISSENT_RANGE, BLEND_RANGE = np.float32(_kernels.DISSENT_RANGE), np.float32(_kernels.BLEND_RANGE)
+CHANCE = np.float32(_kernels.CHANCE)
 SHIFT, SHIFTED = np.float32(hybrid.SHIFT), np.float32(hybrid.SHIFTED)
+MORE_SHIFT = np.float32(hybrid.SHIFT * (hybrid.LONE_SHIFT - 1))
 ALONE, HALF = np.float32(hybrid.ALONE), np.float32(0.5)
 HIGHLIGHT, TINY = np.float32(hybrid.HIGHLIGHT), np.float32(hybrid.TINY)
-# What the loops of the finest level are told of a pixel: its kernel, shift and care; and of the level below,
-# from a plane of its own on.
-OF_SHIFT, OF_CARE, OF_LEVEL = 25, 28, 128
+# What the loops of the finest level are told of a pixel: its kernel, shift, care and share of texture; and of
+# the level below, from a plane of its own on.
+OF_SHIFT, OF_CARE, OF_SHARE, OF_LEVEL = 25, 28, 32, 132
 
 
 @of_pixels
@@ -65,6 +68,27 @@ def _weighted_mean(weights: Any, best: Any, size: Any, image: Any, y: Any, x: An
 
 
 @of_pixels
+def _weighted_means(weights: Any, best: Any, image: Any, features: Any, y: Any, x: Any) -> Any:
+    """The means of a picture and of the features' shade under the softmax of 5x5 values in `weights`."""
+    total = red = green = blue = a = b = c = sixteen(ZERO)
+    for tap in range(25):
+        weight, row, column = exp(load(weights, (tap, 0)) - best), y + tap // 5, x + tap % 5
+        total = total + weight
+        red, green, blue = (
+            red + weight * load(image, (0, row, column)),
+            green + weight * load(image, (1, row, column)),
+            blue + weight * load(image, (2, row, column)),
+        )
+        a, b, c = (
+            a + weight * load(features, (SHADE, row, column)),
+            b + weight * load(features, (SHADE + 1, row, column)),
+            c + weight * load(features, (SHADE + 2, row, column)),
+        )
+    one = ONE / total
+    return red * one, green * one, blue * one, a * one, b * one, c * one
+
+
+@of_pixels
 def _strength(a: Any, b: Any, c: Any, d: Any, care: Any, noisy: Any, clear: Any) -> Any:
     """`_kernels._strength` by what a head says of care."""
     return (
@@ -77,7 +101,7 @@ def _strength(a: Any, b: Any, c: Any, d: Any, care: Any, noisy: Any, clear: Any)
 def filtered(
     share: Any, said: Any, bias: Any, first: Any, features: Any, variance: Any, clear: Any, out: Any
 ) -> None:
-    """A level's tones filtered, from row `first` on; `said` are its kernel and care."""
+    """A level's tones and shade filtered, from row `first` on; `said` are its kernel and care."""
     weights = np.empty((25, 16), np.float32)
     for number in range(*share):
         y = first + number
@@ -93,8 +117,8 @@ def filtered(
                 logit = once(said, bias, tap, number, x) - strange + load(features, (TRUSTED, row, column))
                 best = most(best, logit)
                 store(weights, (tap, 0), logit)
-            mean = _weighted_mean(weights, best, 5, features[7:10], y, x)
-            for c in range(3):
+            mean = _weighted_means(weights, best, features[7:10], features, y, x)
+            for c in range(6):
                 store(out, (c, y + 2, x + 2), mean[c])
 
 
@@ -111,7 +135,7 @@ def _upsampled(
     y: Any,
     x: Any,
 ) -> Any:
-    """`_kernels.upsampled`: three tones, and how like the coarse pixels are."""
+    """`_kernels.upsampled`: tones and shade, and how like the coarse pixels are."""
     picture, features, calm, clear = coarse
     place, up, half = first + 18 * (y % 2), y // 2 + 1, x // 2
     care, noisy = first + 40, noisy + doubled(calm, (y // 2, half)) + CLEAN
@@ -126,15 +150,22 @@ def _upsampled(
         logit = in_turn(said, bias, place + tap, place + 9 + tap, row, half) - strange
         best = most(best, logit)
         store(weights, (tap, 0), logit)
-    total = red = green = blue = sixteen(ZERO)
+    total = red = green = blue = a = b = c = sixteen(ZERO)
     for tap in range(9):
         weight, down, column = exp(load(weights, (tap, 0)) - best), up + tap // 3, half + 1 + tap % 3
         total = total + weight
-        red = red + weight * doubled(picture, (0, down, column))
-        green = green + weight * doubled(picture, (1, down, column))
-        blue = blue + weight * doubled(picture, (2, down, column))
+        red, green, blue = (
+            red + weight * doubled(picture, (0, down, column)),
+            green + weight * doubled(picture, (1, down, column)),
+            blue + weight * doubled(picture, (2, down, column)),
+        )
+        a, b, c = (
+            a + weight * doubled(picture, (3, down, column)),
+            b + weight * doubled(picture, (4, down, column)),
+            c + weight * doubled(picture, (5, down, column)),
+        )
     one = ONE / total
-    return red * one, green * one, blue * one, alike * np.float32(1 / 9)
+    return (red * one, green * one, blue * one, a * one, b * one, c * one), alike * np.float32(1 / 9)
 
 
 @of_pixels
@@ -154,14 +185,22 @@ def _joined(
     """`_kernels._joined`; what the coarse level's head says begins at plane `first` and is in `row`."""
     noisy = load(variance, (y, x))
     mean = pairs(noisy + load(variance, (y + 1 - 2 * (y % 2), x))) * np.float32(0.25)
-    red, green, blue, kinship = _upsampled(said, bias, first, row, coarse, own, mean, weights, y, x)
+    above, kinship = _upsampled(said, bias, first, row, coarse, own, mean, weights, y, x)
     blend, heed, half = first + 36 + 2 * (y % 2), first + 44 + 2 * (y % 2), x // 2
-    far = square(red - here[0], green - here[1], blue - here[2]) / (np.float32(3) * (noisy + CLEAN))
+    far = square(above[0] - here[0], above[1] - here[1], above[2] - here[2])
+    far = far / (np.float32(3) * (noisy + CLEAN))
     far = far * within(DISSENT_RANGE, in_turn(said, bias, heed, heed + 1, row, half))
     own_way = in_turn(said, bias, blend, blend + 1, row, half)
-    logit = BLEND_RANGE * tanh(own_way / BLEND_RANGE) + far
+    logit = BLEND_RANGE * tanh(own_way / BLEND_RANGE) + far * far / (far + CHANCE)
     part = ONE / (ONE + exp(ZERO - logit) * (kinship + np.float32(1e-4)))
-    return red + part * (here[0] - red), green + part * (here[1] - green), blue + part * (here[2] - blue)
+    return (
+        above[0] + part * (here[0] - above[0]),
+        above[1] + part * (here[1] - above[1]),
+        above[2] + part * (here[2] - above[2]),
+        above[3] + part * (here[3] - above[3]),
+        above[4] + part * (here[4] - above[4]),
+        above[5] + part * (here[5] - above[5]),
+    )
 
 
 @over_rows
@@ -178,19 +217,24 @@ def joined(
                 load(picture, (0, y + 2, x + 2)),
                 load(picture, (1, y + 2, x + 2)),
                 load(picture, (2, y + 2, x + 2)),
+                load(picture, (3, y + 2, x + 2)),
+                load(picture, (4, y + 2, x + 2)),
+                load(picture, (5, y + 2, x + 2)),
             )
             own = ten(features, y + 2, x + 2)
-            tones = _joined(said, bias, 0, number // 2, coarse, own, here, variance, weights, y, x)
-            for c in range(3):
-                store(picture, (c, y + 2, x + 2), tones[c])
+            joint = _joined(said, bias, 0, number // 2, coarse, own, here, variance, weights, y, x)
+            for c in range(6):
+                store(picture, (c, y + 2, x + 2), joint[c])
 
 
 @over_rows
 def finest_filtered(
-    share: Any, said: Any, bias: Any, first: Any, features: Any, tone: Any, left: Any, clear: Any, out: Any
-) -> None:
-    """The finest level's tones filtered, from row 2 * `first` on. `said` is all that the finest head has to
-    say for this and for `finest_joined` (see `OF_SHIFT`)."""
+    share: Any, said: Any, bias: Any, first: Any, features: Any, tone: Any, left: Any, clear: Any, out: Any,
+    smooth: Any,
+) -> None:  # fmt: skip
+    """The finest level's tones filtered, from row 2 * `first` on, and its shade, into `smooth`, which has
+    those rows only and no margin. `said` is all that the finest head has to say for this and for
+    `finest_joined` (see `OF_SHIFT`)."""
     weights = np.empty((25, 16), np.float32)
     for number in range(*share):
         y = 2 * first + number
@@ -210,17 +254,24 @@ def finest_filtered(
                 logit = per_pixel(said, bias, tap, number, x) - strange + trusted
                 best = most(best, logit)
                 store(weights, (tap, 0), logit)
-            mean = _weighted_mean(weights, best, 5, tone, y, x)
+            mean = _weighted_means(weights, best, tone, features, y, x)
             for channel in range(3):
                 store(out, (channel, y + 2, x + 2), mean[channel])
+                store(smooth, (channel, number, x), mean[3 + channel])
+
+
+@of_pixels
+def _loneliness(nearby: Any, y: Any, x: Any) -> Any:
+    """`hybrid.loneliness`."""
+    return least(most((ALONE - load(nearby, (y, x))) * HALF, ZERO), ONE)
 
 
 @over_rows
 def finest_joined(
     share: Any, said: Any, bias: Any, first: Any, coarse: Any, features: Any, left: Any, variance: Any,
-    out: Any,
+    nearby: Any, out: Any, smooth: Any,
 ) -> None:  # fmt: skip
-    """What `finest_filtered` gave, joined with the level below, and shifted, in place."""
+    """What `finest_filtered` gave, joined with the level below, given its texture, and shifted, in place."""
     weights = np.empty((9, 16), np.float32)
     for number in range(*share):
         y = 2 * first + number
@@ -229,13 +280,20 @@ def finest_joined(
                 load(out, (0, y + 2, x + 2)),
                 load(out, (1, y + 2, x + 2)),
                 load(out, (2, y + 2, x + 2)),
+                load(smooth, (0, number, x)),
+                load(smooth, (1, number, x)),
+                load(smooth, (2, number, x)),
             )
             own = ten(features, y + 2, x + 2)
-            tones = _joined(said, bias, OF_LEVEL, number // 2, coarse, own, here, left, weights, y, x)
-            noisy = load(variance, (y, x))
-            room = SHIFT * noisy / (noisy + SHIFTED)
+            joint = _joined(said, bias, OF_LEVEL, number // 2, coarse, own, here, left, weights, y, x)
+            noisy, asked = load(variance, (y, x)), per_pixel(said, bias, OF_SHARE, number, x)
+            asked = ONE / (ONE + exp(ZERO - asked))
+            room = SHIFT + MORE_SHIFT * _loneliness(nearby, y, x)
+            far = room * noisy / (noisy + SHIFTED)
             for c in range(3):
-                moved = tones[c] + room * tanh(per_pixel(said, bias, OF_SHIFT + c, number, x) / SHIFT)
+                texture = exp(asked * (load(features, (SHADE + c, y + 2, x + 2)) - joint[3 + c]))
+                tone = to_tone(to_radiance(joint[c]) * texture)
+                moved = tone + far * tanh(per_pixel(said, bias, OF_SHIFT + c, number, x) / room)
                 store(out, (c, y + 2, x + 2), moved)
 
 
@@ -279,8 +337,8 @@ def _is_one_alone(nearby: Any, y: Any, x: Any) -> Any:
 
 @over_rows
 def mended(
-    share: Any, said: Any, bias: Any, first: Any, tone: Any, nearby: Any, variance: Any, divisor: Any,
-    out: Any, largest: Any,
+    share: Any, said: Any, bias: Any, first: Any, tone: Any, nearby: Any, variance: Any, out: Any,
+    largest: Any,
 ) -> None:  # fmt: skip
     """`hybrid.mended` from row 2 * `first` on, in radiance; and each pixel's largest channel, with a margin
     of 1."""
@@ -300,16 +358,15 @@ def mended(
                     best = most(best, logit)
                     store(weights, (tap, 0), logit)
                 mixed, noisy = _weighted_mean(weights, best, 5, tone, y, x), load(variance, (y, x))
-                part = least(most((ALONE - load(nearby, (y, x))) * HALF, ZERO), ONE)
-                part = part * noisy / (noisy + CLEAN)
+                part = _loneliness(nearby, y, x) * noisy / (noisy + CLEAN)
                 red, green, blue = (
                     red + part * (mixed[0] - red),
                     green + part * (mixed[1] - green),
                     blue + part * (mixed[2] - blue),
                 )
-            store(out, (0, y, x), to_radiance(red) * load(divisor, (0, y, x)))
-            store(out, (1, y, x), to_radiance(green) * load(divisor, (1, y, x)))
-            store(out, (2, y, x), to_radiance(blue) * load(divisor, (2, y, x)))
+            store(out, (0, y, x), to_radiance(red))
+            store(out, (1, y, x), to_radiance(green))
+            store(out, (2, y, x), to_radiance(blue))
             store(largest, (y + 1, x + 1), _largest(out, y, x))
 
 

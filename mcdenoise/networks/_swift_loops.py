@@ -18,6 +18,7 @@ from mcdenoise.networks._swift_pixels import (
     FIFTH,
     HUNDRED,
     KIN,
+    SHADE,
     TRUSTED,
     ZERO,
     per_pixel,
@@ -49,8 +50,8 @@ LEAST_TRUST = np.exp(TRUST)
 MISTRUST, MURK = np.float32(hybrid.MISTRUST), np.float32(_kernels.MURK)
 NOISE_RANGE, MOST_NOISE = np.float32(_kernels.NOISE_RANGE), np.float32(_kernels.MOST_NOISE)
 LEAST_ALBEDO = np.float32(_trunk.LEAST_ALBEDO)
-# What `prepared` is told of a pixel: the guides' kernel, trust, share, correction and factor.
-OF_TRUST, OF_SHARE, OF_CORRECTION, OF_FACTOR = 25, 26, 27, 34
+# What `prepared` is told of a pixel: the guides' kernel, trust, correction and factor.
+OF_TRUST, OF_CORRECTION, OF_FACTOR = 25, 26, 33
 
 
 @over_rows
@@ -260,11 +261,11 @@ def _prefiltered(said: Any, bias: Any, weights: Any, number: Any, near: Any, y: 
 @over_rows
 def prepared(
     share: Any, said: Any, bias: Any, first: Any, color: Any, near: Any, start: Any,
-    seen: Any, tone: Any, features: Any, divisor: Any, variance: Any, murk: Any, level: Any,
+    seen: Any, features: Any, variance: Any, murk: Any, level: Any,
 ) -> None:  # fmt: skip
     """What `hybrid` makes of its predictions before anything is filtered, from row 2 * `first` on, and the
-    level below. Color, start, divisor, variance and murk have none. `start`
-    is what statistics say of the variance, and how far a pixel outshines others."""
+    level below. Color, start, variance and murk have no margin. `start` is what statistics say of the
+    variance, and how far a pixel outshines others."""
     weighted, below, calm = level
     weights = np.empty((25, 16), np.float32)
     for row in range(*share):
@@ -294,14 +295,12 @@ def prepared(
                 store(features, (TRUSTED, y + 2, x + 2), trust * HALF)
                 weight = exp(trust)
                 add_pairs(weighted, (3, small, x // 2), weight)
-                asked = ONE / (ONE + exp(ZERO - per_pixel(said, bias, OF_SHARE, number, x)))
                 for c in range(3):
-                    reflected = most(load(near, (c, y + 2, x + 2)), LEAST_ALBEDO)
-                    by = ONE - asked * (ONE - reflected)
-                    store(divisor, (c, y, x), by)
-                    radiance = most(load(color, (c, y, x)), ZERO) / by
-                    add_pairs(weighted, (c, small, x // 2), radiance * weight)
-                    store(tone, (c, y + 2, x + 2), to_tone(radiance))
+                    add_pairs(weighted, (c, small, x // 2), most(load(color, (c, y, x)), ZERO) * weight)
+                    reflected = most(guides[c], LEAST_ALBEDO) * np.float32(1 / _trunk.LEAST_ALBEDO)
+                    shade = log1p(reflected - ONE)
+                    store(features, (SHADE + c, y + 2, x + 2), shade)
+                    add_pairs(weighted, (4 + c, small, x // 2), shade * weight)
         _toned_level(weighted, below, calm, small)
 
 
@@ -312,10 +311,11 @@ def _toned_level(weighted: Any, features: Any, variance: Any, y: Any) -> None:
         trusted = load(weighted, (3, y, x))
         # Made 1 at least, since this `log1p` knows no negative numbers; the softmax takes that out.
         store(features, (TRUSTED, y + 2, x + 2), log1p(trusted * LEAST_TRUST - ONE) * HALF)
-        weight = HUNDRED / trusted
+        weight = ONE / trusted
         for c in range(3):
-            tone = log1p(most(load(weighted, (c, y, x)), ZERO) * weight) * FIFTH
+            tone = log1p(HUNDRED * most(load(weighted, (c, y, x)), ZERO) * weight) * FIFTH
             store(features, (7 + c, y + 2, x + 2), tone)
+            store(features, (SHADE + c, y + 2, x + 2), load(weighted, (4 + c, y, x)) * weight)
         store(variance, (y, x), load(variance, (y, x)) * CALMER)
 
 
@@ -352,7 +352,7 @@ def halved(share: Any, fine: Any, level: Any) -> None:
         weighted[:, row], below[:7, row + 2], calm[row], clear[row] = 0, 0, 0, 0
         for y in (2 * row, 2 * row + 1):
             for x in range(0, fine[2].shape[1], 16):
-                for c in range(4):
+                for c in range(7):
                     add_pairs(weighted, (c, row, x // 2), load(fine[0], (c, y, x)))
                 for c in range(7):
                     add_pairs(below, (c, row + 2, x // 2 + 2), load(fine[1], (c, y + 2, x + 2)))

@@ -18,6 +18,8 @@ CARE = tuple(np.float32(care) for care in affinity.CARE)
 MOST_LOG = np.float32(np.log1p(100 * RADIANCE_LIMIT))
 # The plane after a level's ten features: the logarithm of how much a pixel's tones count.
 TRUSTED = 10
+# The first of three planes after that: `hybrid.shade_of`.
+SHADE = 11
 FIFTH, HUNDRED = np.float32(0.2), np.float32(100)
 
 

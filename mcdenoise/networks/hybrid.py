@@ -14,17 +14,14 @@ from mcdenoise.networks._contract import Output, Riders
 from mcdenoise.networks._kernels import (
     KernelPredicting,
     Pixels,
-    alighted,
     clearness,
     mean_tone,
     predicted_noise,
     prefiltered,
-    reflectance,
-    ridden,
     spread,
     strain,
 )
-from mcdenoise.networks._trunk import CARES, KERNEL, PER_LEVEL, TAPS
+from mcdenoise.networks._trunk import CARES, KERNEL, LEAST_ALBEDO, PER_LEVEL, TAPS
 
 # Bound on the shift in tones, a factor of 2: what is averaged in tones has little noise left.
 SHIFT = 0.15
@@ -37,6 +34,8 @@ ALONE = 5.0
 OWN = 3.0
 # So much less is the logarithm of a pixel's weight, in noise, for each tone by which it outshines others.
 MISTRUST = 1.0
+# So many times further may a pixel be shifted that is like none of its neighbours: of that it has no mean.
+LONE_SHIFT = 4.0
 # Variance of tones at which half of the shift is left: without noise there is no bias to make up for.
 SHIFTED = 0.002
 
@@ -44,7 +43,8 @@ SHIFTED = 0.002
 class Network(KernelPredicting):
     """Radiance is averaged down a pyramid, tone-mapped at each level, filtered by predicted kernels, joined
     from coarse to fine, and shifted by a predicted amount, which makes up for what the curve takes from the
-    mean. Pixels like none of their neighbours are mixed from those.
+    mean. The albedo goes through the same filter: what that took from it is given back to the picture, as
+    far as predicted. Pixels like none of their neighbours are mixed from those.
 
     A stray weight on a bright window costs its logarithm, not its radiance (docs/decisions/0003).
     """
@@ -83,19 +83,48 @@ class Network(KernelPredicting):
         sizes = [TAPS, TAPS, 1, 1, 3, affinity.CHANNELS, CARES, 1, TAPS]
         kernel, mixture, *others = predicted.split(sizes, dim=1)
         trust, share, shift, correction, care, factor, sight = (other.float() for other in others)
-        divisor, noise = reflectance(guides, share), predicted_noise(start, factor)
-        trust = sceptical(trust, start.outshines, noise.detach())
-        radiance, seen = ridden(color.clamp(min=0) / divisor, divisor, riders), prefiltered(guides, sight)
+        noise, seen = predicted_noise(start, factor), prefiltered(guides, sight)
+        trust, shade = sceptical(trust, start.outshines, noise.detach()), shade_of(seen)
         pixels = Pixels(kernel, trust, correction, care, noise.detach(), clearness(guides, seen))
-        tone = self.reconstruct(radiance, seen, pixels, levels, mean_tone, as_it_is)
+        given = torch.cat([color.clamp(min=0), shade, *(riders or [])], dim=1)
+        tone = self.reconstruct(given, seen, pixels, levels, mean_tone, as_it_is)
         far = strain([shift / SHIFT, correction, care, factor], levels) if self.training else None
-        shift = SHIFT * torch.tanh(shift / SHIFT) * pixels.noise / (pixels.noise + SHIFTED)
-        shifted = torch.cat([tone[:, :3] + shift, tone[:, 3:]], dim=1)
-        tone = mended(shifted, mixture, start.near, pixels.noise)
-        estimate = tone_unmap(tone[:, :3]) * divisor
+        texture = torch.exp(torch.sigmoid(share) * (shade - tone[:, 3:6]))
+        own = tone_map(tone_unmap(tone[:, :3]) * texture) + shifted(shift, start.near, pixels.noise)
+        own = torch.cat([own, *_textured(tone[:, 6:], texture, riders)], dim=1)
+        tone = mended(own, mixture, start.near, pixels.noise)
+        estimate = tone_unmap(tone[:, :3])
         if not self.training:
             estimate = without_fireflies(estimate, noise)
-        return Output(estimate, noise, far, alighted(tone, divisor, riders), seen)
+        return Output(estimate, noise, far, tone[:, 3:] if riders else None, seen)
+
+
+def shade_of(guides: Float[Tensor, "n 7 h w"]) -> Float[Tensor, "n 3 h w"]:
+    """The logarithm of the albedo, from the least that counts on."""
+    return torch.log(guides[:, :3].detach().clamp(min=LEAST_ALBEDO) / LEAST_ALBEDO)
+
+
+def shifted(
+    shift: Float[Tensor, "n 3 h w"], near: Float[Tensor, "n 1 h w"], noise: Float[Tensor, "n 1 h w"]
+) -> Float[Tensor, "n 3 h w"]:
+    """By how much tones are shifted: within bounds, and not where there is no noise."""
+    room = SHIFT * (1 + (LONE_SHIFT - 1) * loneliness(near))
+    return room * torch.tanh(shift / room) * noise / (noise + SHIFTED)
+
+
+def loneliness(near: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
+    """1 for a pixel with few of its like nearby (`affinity.Kin.near`), 0 for one with more."""
+    return ((ALONE - near) / 2).clamp(0, 1)
+
+
+def _textured(
+    carried: Float[Tensor, "n c h w"], texture: Float[Tensor, "n 3 h w"], riders: Riders | None
+) -> list[Float[Tensor, "n c2 h w"]]:
+    """Layers, which get the texture that the picture gets, and shares."""
+    if riders is None:
+        return []
+    layers, shares = carried.split([riders.layers.shape[1], riders.shares.shape[1]], dim=1)
+    return [layers * texture.repeat(1, layers.shape[1] // 3, 1, 1), shares]
 
 
 def sceptical(
@@ -117,7 +146,7 @@ def mended(
     around: an edge's own samples are few, and what lies on both its sides was denoised
     (docs/decisions/0026)."""
     mixed = apply_kernels(picture, mixture.float().softmax(1), KERNEL)
-    part = ((ALONE - near) / 2).clamp(0, 1) * noise / (noise + affinity.CLEAN)
+    part = loneliness(near) * noise / (noise + affinity.CLEAN)
     return torch.lerp(picture, mixed, part)
 
 
