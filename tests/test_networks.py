@@ -178,6 +178,35 @@ def test_lone_bright_pixel_is_a_firefly_among_noise_and_a_highlight_where_all_is
     torch.testing.assert_close(result, estimate)
 
 
+def test_texture_that_the_albedo_shows_comes_through_and_noise_does_not() -> None:
+    chance = torch.Generator().manual_seed(5)
+    albedo = (0.4 + 0.03 * torch.randn((1, 3, 64, 64), generator=chance)).clamp(0.3, 0.5)  # kin, all of it
+    guides, clean = torch.zeros(1, GUIDE_CHANNELS, 64, 64), 0.5 * albedo
+    guides[:, :3], guides[:, 5], guides[:, 7:] = albedo, 1.0, 1.0
+    color = clean * (1 + 0.1 * torch.randn((1, 1, 64, 64), generator=chance))
+    network = small.network("hybrid")
+    errors = []
+    with torch.no_grad():
+        for key, value in network.named_parameters():
+            if "heads" in key:
+                value.zero_()  # plain means over 5x5 pixels at each level
+        said = network.get_parameter("trunk.heads.0.bias")[PER_LEVEL:].view(-1, 4)
+        share, said[-13] = said[51], 20.0  # guides as they are
+        for taken in (-20.0, 20.0):
+            share[:] = taken
+            errors.append(float((network(color, guides) / clean - 1).std()))
+    assert errors[1] < 0.6 * errors[0]
+    assert errors[0] > 0.05  # the texture, gone
+
+
+def test_pixel_like_none_around_may_be_shifted_further_and_none_where_there_is_no_noise() -> None:
+    near, shift = torch.tensor([9.0, 5.0, 4.0, 1.0]).view(1, 1, 1, 4), torch.full((1, 3, 1, 4), 99.0)
+    found = hybrid.shifted(shift, near, torch.full_like(near, 1e6))
+    expected = hybrid.SHIFT * torch.tensor([1.0, 1.0, 2.5, 4.0])
+    torch.testing.assert_close(found, expected.expand_as(found), rtol=1e-3, atol=0)
+    assert not hybrid.shifted(shift, near, torch.zeros_like(near)).any()
+
+
 def test_noisy_pixel_without_kin_is_mixed_from_others_and_one_among_kin_is_not() -> None:
     picture = torch.rand(1, 4, 8, 8)
     mixture = torch.full((1, 25, 8, 8), -99.0)

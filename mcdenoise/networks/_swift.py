@@ -72,8 +72,8 @@ KERNEL, MIXTURE, TRUST, SHARE, SHIFT, CORRECTION, CARE, FACTOR, SIGHT = np.split
     _PIXEL, np.cumsum([TAPS, TAPS, 1, 1, 3, 7, 4, 1])
 )
 OF_FEATURES = _of_children(np.concatenate([SIGHT, TRUST, CORRECTION, FACTOR]))
-OF_MIXTURE = _of_children(MIXTURE)
-OF_FINEST = _of_children(np.concatenate([KERNEL, SHIFT, CARE, SHARE])) + OF_JOINT
+OF_MIXTURE = _of_children(np.concatenate([MIXTURE, SHARE]))
+OF_FINEST = _of_children(np.concatenate([KERNEL, SHIFT, CARE])) + OF_JOINT
 
 # Rows and columns, in planes of a channel each; with a margin or without.
 Plane = Float[np.ndarray, "_ _"]
@@ -111,10 +111,11 @@ def denoised(
 
 
 class _Estimated(NamedTuple):
-    """The picture's tones before they are mended, the variance of its noise, how many pixels nearby are kin,
-    and what the finest head is given."""
+    """The picture's tones and shade before they are mended, its features, the variance of its noise, how many
+    pixels nearby are kin, and what the finest head is given."""
 
-    tone: Planes
+    smooth: Planes
+    features: Planes
     variance: Plane
     nearby: Plane
     finest: Float[Tensor, "1 c h2 w2"]
@@ -128,19 +129,16 @@ def _estimated(trunk: Trunk, color: Planes, guides: Planes, near: Planes) -> _Es
     left = _compared(tone, seen, variance, features)
     del seen
     coarse = _coarser(trunk, decoded, half)
-    out = _empty(*color.shape, margin=EDGE)
+    out = _empty(6, *color.shape[1:], margin=EDGE)
 
     def finish(first: int, said: Said, bias: Plane) -> None:
         rows = 2 * said.shape[1]
-        smooth = _empty(3, rows, color.shape[2], margin=0)
-        _swift_filters.finest_filtered(rows, said, bias, first, features, tone, left, clear, out, smooth)
-        _swift_filters.finest_joined(
-            rows, said, bias, first, coarse, features, left, variance, nearby, out, smooth
-        )
+        _swift_filters.finest_filtered(rows, said, bias, first, features, tone, left, clear, out)
+        _swift_filters.finest_joined(rows, said, bias, first, coarse, features, left, variance, nearby, out)
 
     _by_bands(trunk.heads[0], decoded[0], OF_FINEST, finish)
     _border(out, color.shape[2], EDGE)
-    return _Estimated(out, variance, nearby, decoded[0])
+    return _Estimated(out, features, variance, nearby, decoded[0])
 
 
 def _told(color: Planes, guides: Planes, near: Planes) -> tuple[Planes, Planes, Plane, list[Tensor]]:
@@ -338,8 +336,9 @@ def _mended(trunk: Trunk, found: _Estimated) -> Planes:
 
     def mend(first: int, said: Said, bias: Plane) -> None:
         _swift_filters.mended(
-            2 * said.shape[1], said, bias, first, found.tone, found.nearby, found.variance, estimate, largest
-        )
+            2 * said.shape[1], said, bias, first, found.smooth, found.features, found.nearby, found.variance,
+            estimate, largest,
+        )  # fmt: skip
 
     _by_bands(trunk.heads[0], found.finest, OF_MIXTURE, mend)
     _mirror(largest, width)

@@ -48,41 +48,29 @@ SHIFT, SHIFTED = np.float32(hybrid.SHIFT), np.float32(hybrid.SHIFTED)
 MORE_SHIFT = np.float32(hybrid.SHIFT * (hybrid.LONE_SHIFT - 1))
 ALONE, HALF = np.float32(hybrid.ALONE), np.float32(0.5)
 HIGHLIGHT, TINY = np.float32(hybrid.HIGHLIGHT), np.float32(hybrid.TINY)
-# What the loops of the finest level are told of a pixel: its kernel, shift, care and share of texture; and of
-# the level below, from a plane of its own on.
-OF_SHIFT, OF_CARE, OF_SHARE, OF_LEVEL = 25, 28, 32, 132
+# What the loops of the finest level are told of a pixel: its kernel, shift and care; and of the level below,
+# from a plane of its own on.
+OF_SHIFT, OF_CARE, OF_LEVEL = 25, 28, 128
+# What `mended` is told: the mixture, and the share of texture.
+OF_SHARE = 25
 
 
 @of_pixels
-def _weighted_mean(weights: Any, best: Any, size: Any, image: Any, y: Any, x: Any) -> Any:
-    """The mean of a picture under the softmax of what lies in `weights`."""
-    total = red = green = blue = sixteen(ZERO)
-    for tap in range(size * size):
-        weight, row, column = exp(load(weights, (tap, 0)) - best), y + tap // size, x + tap % size
-        total = total + weight
-        red = red + weight * load(image, (0, row, column))
-        green = green + weight * load(image, (1, row, column))
-        blue = blue + weight * load(image, (2, row, column))
-    one = ONE / total
-    return red * one, green * one, blue * one
-
-
-@of_pixels
-def _weighted_means(weights: Any, best: Any, image: Any, features: Any, y: Any, x: Any) -> Any:
-    """The means of a picture and of the features' shade under the softmax of 5x5 values in `weights`."""
+def _weighted_means(weights: Any, best: Any, tone: Any, shade: Any, y: Any, x: Any) -> Any:
+    """The means of tones and shade, three planes each, under the softmax of 5x5 values in `weights`."""
     total = red = green = blue = a = b = c = sixteen(ZERO)
     for tap in range(25):
         weight, row, column = exp(load(weights, (tap, 0)) - best), y + tap // 5, x + tap % 5
         total = total + weight
         red, green, blue = (
-            red + weight * load(image, (0, row, column)),
-            green + weight * load(image, (1, row, column)),
-            blue + weight * load(image, (2, row, column)),
+            red + weight * load(tone, (0, row, column)),
+            green + weight * load(tone, (1, row, column)),
+            blue + weight * load(tone, (2, row, column)),
         )
         a, b, c = (
-            a + weight * load(features, (SHADE, row, column)),
-            b + weight * load(features, (SHADE + 1, row, column)),
-            c + weight * load(features, (SHADE + 2, row, column)),
+            a + weight * load(shade, (0, row, column)),
+            b + weight * load(shade, (1, row, column)),
+            c + weight * load(shade, (2, row, column)),
         )
     one = ONE / total
     return red * one, green * one, blue * one, a * one, b * one, c * one
@@ -117,7 +105,7 @@ def filtered(
                 logit = once(said, bias, tap, number, x) - strange + load(features, (TRUSTED, row, column))
                 best = most(best, logit)
                 store(weights, (tap, 0), logit)
-            mean = _weighted_means(weights, best, features[7:10], features, y, x)
+            mean = _weighted_means(weights, best, features[7:10], features[SHADE:], y, x)
             for c in range(6):
                 store(out, (c, y + 2, x + 2), mean[c])
 
@@ -229,12 +217,10 @@ def joined(
 
 @over_rows
 def finest_filtered(
-    share: Any, said: Any, bias: Any, first: Any, features: Any, tone: Any, left: Any, clear: Any, out: Any,
-    smooth: Any,
-) -> None:  # fmt: skip
-    """The finest level's tones filtered, from row 2 * `first` on, and its shade, into `smooth`, which has
-    those rows only and no margin. `said` is all that the finest head has to say for this and for
-    `finest_joined` (see `OF_SHIFT`)."""
+    share: Any, said: Any, bias: Any, first: Any, features: Any, tone: Any, left: Any, clear: Any, out: Any
+) -> None:
+    """The finest level's tones and shade filtered, from row 2 * `first` on. `said` is all that the finest
+    head has to say for this and for `finest_joined` (see `OF_SHIFT`)."""
     weights = np.empty((25, 16), np.float32)
     for number in range(*share):
         y = 2 * first + number
@@ -254,10 +240,9 @@ def finest_filtered(
                 logit = per_pixel(said, bias, tap, number, x) - strange + trusted
                 best = most(best, logit)
                 store(weights, (tap, 0), logit)
-            mean = _weighted_means(weights, best, tone, features, y, x)
-            for channel in range(3):
+            mean = _weighted_means(weights, best, tone, features[SHADE:], y, x)
+            for channel in range(6):
                 store(out, (channel, y + 2, x + 2), mean[channel])
-                store(smooth, (channel, number, x), mean[3 + channel])
 
 
 @of_pixels
@@ -269,9 +254,9 @@ def _loneliness(nearby: Any, y: Any, x: Any) -> Any:
 @over_rows
 def finest_joined(
     share: Any, said: Any, bias: Any, first: Any, coarse: Any, features: Any, left: Any, variance: Any,
-    nearby: Any, out: Any, smooth: Any,
+    nearby: Any, out: Any,
 ) -> None:  # fmt: skip
-    """What `finest_filtered` gave, joined with the level below, given its texture, and shifted, in place."""
+    """What `finest_filtered` gave, joined with the level below, and shifted, in place."""
     weights = np.empty((9, 16), np.float32)
     for number in range(*share):
         y = 2 * first + number
@@ -280,21 +265,19 @@ def finest_joined(
                 load(out, (0, y + 2, x + 2)),
                 load(out, (1, y + 2, x + 2)),
                 load(out, (2, y + 2, x + 2)),
-                load(smooth, (0, number, x)),
-                load(smooth, (1, number, x)),
-                load(smooth, (2, number, x)),
+                load(out, (3, y + 2, x + 2)),
+                load(out, (4, y + 2, x + 2)),
+                load(out, (5, y + 2, x + 2)),
             )
             own = ten(features, y + 2, x + 2)
             joint = _joined(said, bias, OF_LEVEL, number // 2, coarse, own, here, left, weights, y, x)
-            noisy, asked = load(variance, (y, x)), per_pixel(said, bias, OF_SHARE, number, x)
-            asked = ONE / (ONE + exp(ZERO - asked))
+            noisy = load(variance, (y, x))
             room = SHIFT + MORE_SHIFT * _loneliness(nearby, y, x)
             far = room * noisy / (noisy + SHIFTED)
             for c in range(3):
-                texture = exp(asked * (load(features, (SHADE + c, y + 2, x + 2)) - joint[3 + c]))
-                tone = to_tone(to_radiance(joint[c]) * texture)
-                moved = tone + far * tanh(per_pixel(said, bias, OF_SHIFT + c, number, x) / room)
+                moved = joint[c] + far * tanh(per_pixel(said, bias, OF_SHIFT + c, number, x) / room)
                 store(out, (c, y + 2, x + 2), moved)
+                store(out, (3 + c, y + 2, x + 2), joint[3 + c])
 
 
 @over_rows
@@ -337,36 +320,46 @@ def _is_one_alone(nearby: Any, y: Any, x: Any) -> Any:
 
 @over_rows
 def mended(
-    share: Any, said: Any, bias: Any, first: Any, tone: Any, nearby: Any, variance: Any, out: Any,
-    largest: Any,
+    share: Any, said: Any, bias: Any, first: Any, smooth: Any, features: Any, nearby: Any, variance: Any,
+    out: Any, largest: Any,
 ) -> None:  # fmt: skip
-    """`hybrid.mended` from row 2 * `first` on, in radiance; and each pixel's largest channel, with a margin
-    of 1."""
+    """`hybrid.mended` from row 2 * `first` on, in radiance, given its texture; and each pixel's largest
+    channel, with a margin of 1."""
     weights = np.empty((25, 16), np.float32)
     for number in range(*share):
         y = 2 * first + number
         for x in range(0, variance.shape[1], 16):
-            red, green, blue = (
-                load(tone, (0, y + 2, x + 2)),
-                load(tone, (1, y + 2, x + 2)),
-                load(tone, (2, y + 2, x + 2)),
-            )
+            red, green, blue, a, b, c = (
+                load(smooth, (0, y + 2, x + 2)), load(smooth, (1, y + 2, x + 2)),
+                load(smooth, (2, y + 2, x + 2)), load(smooth, (3, y + 2, x + 2)),
+                load(smooth, (4, y + 2, x + 2)), load(smooth, (5, y + 2, x + 2)),
+            )  # fmt: skip
             if _is_one_alone(nearby, y, x):
                 best = sixteen(FAR_BELOW)
                 for tap in range(25):
                     logit = per_pixel(said, bias, tap, number, x)
                     best = most(best, logit)
                     store(weights, (tap, 0), logit)
-                mixed, noisy = _weighted_mean(weights, best, 5, tone, y, x), load(variance, (y, x))
+                mixed, noisy = (
+                    _weighted_means(weights, best, smooth, smooth[3:6], y, x),
+                    load(variance, (y, x)),
+                )
                 part = _loneliness(nearby, y, x) * noisy / (noisy + CLEAN)
                 red, green, blue = (
                     red + part * (mixed[0] - red),
                     green + part * (mixed[1] - green),
                     blue + part * (mixed[2] - blue),
                 )
-            store(out, (0, y, x), to_radiance(red))
-            store(out, (1, y, x), to_radiance(green))
-            store(out, (2, y, x), to_radiance(blue))
+                a, b, c = a + part * (mixed[3] - a), b + part * (mixed[4] - b), c + part * (mixed[5] - c)
+            asked = ONE / (ONE + exp(ZERO - per_pixel(said, bias, OF_SHARE, number, x)))
+            a, b, c = (
+                exp(asked * (load(features, (SHADE, y + 2, x + 2)) - a)),
+                exp(asked * (load(features, (SHADE + 1, y + 2, x + 2)) - b)),
+                exp(asked * (load(features, (SHADE + 2, y + 2, x + 2)) - c)),
+            )
+            store(out, (0, y, x), to_radiance(red) * a)
+            store(out, (1, y, x), to_radiance(green) * b)
+            store(out, (2, y, x), to_radiance(blue) * c)
             store(largest, (y + 1, x + 1), _largest(out, y, x))
 
 

@@ -43,8 +43,8 @@ SHIFTED = 0.002
 class Network(KernelPredicting):
     """Radiance is averaged down a pyramid, tone-mapped at each level, filtered by predicted kernels, joined
     from coarse to fine, and shifted by a predicted amount, which makes up for what the curve takes from the
-    mean. The albedo goes through the same filter: what that took from it is given back to the picture, as
-    far as predicted. Pixels like none of their neighbours are mixed from those.
+    mean. Pixels like none of their neighbours are mixed from those. The albedo goes the same way: what that
+    took from it is given back to the picture, as far as predicted.
 
     A stray weight on a bright window costs its logarithm, not its radiance (docs/decisions/0003).
     """
@@ -89,14 +89,13 @@ class Network(KernelPredicting):
         given = torch.cat([color.clamp(min=0), shade, *(riders or [])], dim=1)
         tone = self.reconstruct(given, seen, pixels, levels, mean_tone, as_it_is)
         far = strain([shift / SHIFT, correction, care, factor], levels) if self.training else None
-        texture = torch.exp(torch.sigmoid(share) * (shade - tone[:, 3:6]))
-        own = tone_map(tone_unmap(tone[:, :3]) * texture) + shifted(shift, start.near, pixels.noise)
-        own = torch.cat([own, *_textured(tone[:, 6:], texture, riders)], dim=1)
-        tone = mended(own, mixture, start.near, pixels.noise)
-        estimate = tone_unmap(tone[:, :3])
+        own = torch.cat([tone[:, :3] + shifted(shift, start.near, pixels.noise), tone[:, 3:]], dim=1)
+        smooth = mended(own, mixture, start.near, pixels.noise)
+        texture = torch.exp(torch.sigmoid(share) * (shade - smooth[:, 3:6]))
+        estimate = tone_unmap(smooth[:, :3]) * texture
         if not self.training:
             estimate = without_fireflies(estimate, noise)
-        return Output(estimate, noise, far, tone[:, 3:] if riders else None, seen)
+        return Output(estimate, noise, far, _textured(smooth[:, 6:], texture, riders), seen)
 
 
 def shade_of(guides: Float[Tensor, "n 7 h w"]) -> Float[Tensor, "n 3 h w"]:
@@ -119,12 +118,12 @@ def loneliness(near: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
 
 def _textured(
     carried: Float[Tensor, "n c h w"], texture: Float[Tensor, "n 3 h w"], riders: Riders | None
-) -> list[Float[Tensor, "n c2 h w"]]:
+) -> Float[Tensor, "n c h w"] | None:
     """Layers, which get the texture that the picture gets, and shares."""
     if riders is None:
-        return []
+        return None
     layers, shares = carried.split([riders.layers.shape[1], riders.shares.shape[1]], dim=1)
-    return [layers * texture.repeat(1, layers.shape[1] // 3, 1, 1), shares]
+    return torch.cat([layers * texture.repeat(1, layers.shape[1] // 3, 1, 1), shares], dim=1)
 
 
 def sceptical(
