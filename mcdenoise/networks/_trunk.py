@@ -32,7 +32,7 @@ CARES = len(affinity.CARE)
 OF_FEATURES = affinity.CHANNELS + CARES + 1 + TAPS
 # Channels that a trunk is told of the noise.
 OF_SPREAD = 4
-# Below this an albedo no longer divides: the texture there is too dark to tell from noise.
+# Below this no albedo divides, nor gives texture: that is too dark there to tell from noise.
 LEAST_ALBEDO = 0.03
 
 
