@@ -46,7 +46,7 @@ DISSENT_RANGE, BLEND_RANGE = np.float32(_kernels.DISSENT_RANGE), np.float32(_ker
 CHANCE = np.float32(_kernels.CHANCE)
 SHIFT, SHIFTED = np.float32(hybrid.SHIFT), np.float32(hybrid.SHIFTED)
 MORE_SHIFT = np.float32(hybrid.SHIFT * (hybrid.LONE_SHIFT - 1))
-ALONE, HALF = np.float32(hybrid.ALONE), np.float32(0.5)
+ALONE, HALF, TEXTURE = np.float32(hybrid.ALONE), np.float32(0.5), np.float32(hybrid.TEXTURE)
 HIGHLIGHT, TINY = np.float32(hybrid.HIGHLIGHT), np.float32(hybrid.TINY)
 # What the loops of the finest level are told of a pixel: its kernel, shift and care; and of the level below,
 # from a plane of its own on.
@@ -318,6 +318,13 @@ def _is_one_alone(nearby: Any, y: Any, x: Any) -> Any:
     return fewest < ALONE
 
 
+@of_pixels
+def _texture(features: Any, channel: Any, share: Any, smooth: Any, y: Any, x: Any) -> Any:
+    """A factor: the share that is asked for of what filters took from a channel of the albedo."""
+    lost = share * (load(features, (SHADE + channel, y + 2, x + 2)) - smooth)
+    return exp(least(most(lost, ZERO - TEXTURE), TEXTURE))
+
+
 @over_rows
 def mended(
     share: Any, said: Any, bias: Any, first: Any, smooth: Any, features: Any, nearby: Any, variance: Any,
@@ -352,14 +359,9 @@ def mended(
                 )
                 a, b, c = a + part * (mixed[3] - a), b + part * (mixed[4] - b), c + part * (mixed[5] - c)
             asked = ONE / (ONE + exp(ZERO - per_pixel(said, bias, OF_SHARE, number, x)))
-            a, b, c = (
-                exp(asked * (load(features, (SHADE, y + 2, x + 2)) - a)),
-                exp(asked * (load(features, (SHADE + 1, y + 2, x + 2)) - b)),
-                exp(asked * (load(features, (SHADE + 2, y + 2, x + 2)) - c)),
-            )
-            store(out, (0, y, x), to_radiance(red) * a)
-            store(out, (1, y, x), to_radiance(green) * b)
-            store(out, (2, y, x), to_radiance(blue) * c)
+            store(out, (0, y, x), to_radiance(red) * _texture(features, 0, asked, a, y, x))
+            store(out, (1, y, x), to_radiance(green) * _texture(features, 1, asked, b, y, x))
+            store(out, (2, y, x), to_radiance(blue) * _texture(features, 2, asked, c, y, x))
             store(largest, (y + 1, x + 1), _largest(out, y, x))
 
 

@@ -36,6 +36,8 @@ OWN = 3.0
 MISTRUST = 1.0
 # So many times further may a pixel be shifted that is like none of its neighbours: of that it has no mean.
 LONE_SHIFT = 4.0
+# Bound on the logarithm of what texture makes of a pixel: what is further from the mean is another thing.
+TEXTURE = 1.0
 # Variance of tones at which half of the shift is left: without noise there is no bias to make up for.
 SHIFTED = 0.002
 
@@ -91,7 +93,8 @@ class Network(KernelPredicting):
         far = strain([shift / SHIFT, correction, care, factor], levels) if self.training else None
         own = torch.cat([tone[:, :3] + shifted(shift, start.near, pixels.noise), tone[:, 3:]], dim=1)
         smooth = mended(own, mixture, start.near, pixels.noise)
-        texture = torch.exp(torch.sigmoid(share) * (shade - smooth[:, 3:6]))
+        lost = torch.sigmoid(share) * (shade - smooth[:, 3:6])
+        texture = torch.exp(lost.clamp(-TEXTURE, TEXTURE))
         estimate = tone_unmap(smooth[:, :3]) * texture
         if not self.training:
             estimate = without_fireflies(estimate, noise)
