@@ -103,11 +103,7 @@ def denoised(
     trunk: Trunk, color: Float[Tensor, "1 3 h w"], guides: Float[Tensor, "1 g h w"]
 ) -> Float[Tensor, "1 3 h w"]:
     """See `Denoising.forward`."""
-    planes = color.contiguous()[0].numpy()
-    near = _fused.padded(guides[0, : affinity.CHANNELS], EDGE)
-    found = _estimated(trunk, planes, guides.contiguous()[0].numpy(), near)
-    del near
-    return torch.from_numpy(_mended(trunk, found))[None]
+    return torch.from_numpy(_mended(trunk, _estimated(trunk, color, guides)))[None]
 
 
 class _Estimated(NamedTuple):
@@ -121,11 +117,15 @@ class _Estimated(NamedTuple):
     finest: Float[Tensor, "1 c h2 w2"]
 
 
-def _estimated(trunk: Trunk, color: Planes, guides: Planes, near: Planes) -> _Estimated:
+def _estimated(
+    trunk: Trunk, picture: Float[Tensor, "1 3 h w"], guides: Float[Tensor, "1 g h w"]
+) -> _Estimated:
     """What isn't needed any more is let go: the largest tiles decide how much memory is taken."""
-    tone, start, nearby, told = _told(color, guides, near)
+    color, near = picture.contiguous()[0].numpy(), _fused.padded(guides[0, : affinity.CHANNELS], EDGE)
+    tone, start, nearby, told = _told(color, guides.contiguous()[0].numpy(), near)
     decoded = _decoded(trunk, told)
     seen, features, variance, clear, half = _prepared(trunk, decoded[0], color, near, start)
+    del near, start
     left = _compared(tone, seen, variance, features)
     del seen
     coarse = _coarser(trunk, decoded, half)
