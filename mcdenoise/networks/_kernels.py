@@ -138,13 +138,13 @@ def ridden(
 
 
 def alighted(
-    filtered: Float[Tensor, "n c h w"], divisor: Float[Tensor, "n 3 h w"], riders: Riders | None
+    carried: Float[Tensor, "n r h w"], factor: Float[Tensor, "n 3 h w"], riders: Riders | None
 ) -> Float[Tensor, "n r h w"] | None:
-    """The riders in what came of `ridden`, as they were before they were divided."""
+    """Filtered riders: layers times the factor that the picture gets (divisor, texture), and shares."""
     if riders is None:
         return None
-    layers, shares = filtered[:, 3:].split([riders.layers.shape[1], riders.shares.shape[1]], dim=1)
-    return torch.cat([layers * _like(divisor, riders), shares], dim=1)
+    layers, shares = carried.split([riders.layers.shape[1], riders.shares.shape[1]], dim=1)
+    return torch.cat([layers * _like(factor, riders), shares], dim=1)
 
 
 def _like(divisor: Float[Tensor, "n 3 h w"], riders: Riders) -> Float[Tensor, "n l h w"]:
@@ -409,10 +409,8 @@ def mean_tone(weighted: Weighted, apply: Apply) -> Float[Tensor, "n c2 h w"]:
     """The mean of tone-mapped radiance, and of the three channels after it as they are, under kernel times
     the root of the weight; of riders as `mean_radiance`."""
     weight = weighted[:, -1:]
-    root, tones = (
-        weight.sqrt(),
-        torch.cat([tone_map(weighted[:, :3] / weight), weighted[:, 3:6] / weight], dim=1),
-    )
+    root = weight.sqrt()
+    tones = torch.cat([tone_map(weighted[:, :3] / weight), weighted[:, 3:6] / weight], dim=1)
     tone = mean_radiance(torch.cat([tones * root, root], dim=1), apply)
     if weighted.shape[1] == 7:
         return tone

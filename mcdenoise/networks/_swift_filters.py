@@ -24,6 +24,7 @@ from mcdenoise.networks._swift_pixels import (
     to_radiance,
     to_tone,
     twice,
+    weighted_means,
     within,
 )
 from mcdenoise.networks._vectors import (
@@ -56,27 +57,6 @@ OF_SHARE = 25
 
 
 @of_pixels
-def _weighted_means(weights: Any, best: Any, tone: Any, shade: Any, y: Any, x: Any) -> Any:
-    """The means of tones and shade, three planes each, under the softmax of 5x5 values in `weights`."""
-    total = red = green = blue = a = b = c = sixteen(ZERO)
-    for tap in range(25):
-        weight, row, column = exp(load(weights, (tap, 0)) - best), y + tap // 5, x + tap % 5
-        total = total + weight
-        red, green, blue = (
-            red + weight * load(tone, (0, row, column)),
-            green + weight * load(tone, (1, row, column)),
-            blue + weight * load(tone, (2, row, column)),
-        )
-        a, b, c = (
-            a + weight * load(shade, (0, row, column)),
-            b + weight * load(shade, (1, row, column)),
-            c + weight * load(shade, (2, row, column)),
-        )
-    one = ONE / total
-    return red * one, green * one, blue * one, a * one, b * one, c * one
-
-
-@of_pixels
 def _strength(a: Any, b: Any, c: Any, d: Any, care: Any, noisy: Any, clear: Any) -> Any:
     """`_kernels._strength` by what a head says of care."""
     return (
@@ -105,7 +85,7 @@ def filtered(
                 logit = once(said, bias, tap, number, x) - strange + load(features, (TRUSTED, row, column))
                 best = most(best, logit)
                 store(weights, (tap, 0), logit)
-            mean = _weighted_means(weights, best, features[7:10], features[SHADE:], y, x)
+            mean = weighted_means(weights, best, features[7:10], features[SHADE:], y, x)
             for c in range(6):
                 store(out, (c, y + 2, x + 2), mean[c])
 
@@ -240,7 +220,7 @@ def finest_filtered(
                 logit = per_pixel(said, bias, tap, number, x) - strange + trusted
                 best = most(best, logit)
                 store(weights, (tap, 0), logit)
-            mean = _weighted_means(weights, best, tone, features[SHADE:], y, x)
+            mean = weighted_means(weights, best, tone, features[SHADE:], y, x)
             for channel in range(6):
                 store(out, (channel, y + 2, x + 2), mean[channel])
 
@@ -348,7 +328,7 @@ def mended(
                     best = most(best, logit)
                     store(weights, (tap, 0), logit)
                 mixed, noisy = (
-                    _weighted_means(weights, best, smooth, smooth[3:6], y, x),
+                    weighted_means(weights, best, smooth, smooth[3:6], y, x),
                     load(variance, (y, x)),
                 )
                 part = _loneliness(nearby, y, x) * noisy / (noisy + CLEAN)

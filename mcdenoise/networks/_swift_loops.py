@@ -26,6 +26,7 @@ from mcdenoise.networks._swift_pixels import (
     square,
     strangeness_of_guides,
     to_tone,
+    weighted_means,
     within,
 )
 from mcdenoise.networks._vectors import (
@@ -239,23 +240,7 @@ def _prefiltered(said: Any, bias: Any, weights: Any, number: Any, near: Any, y: 
         logit = per_pixel(said, bias, tap, number, x)
         best = most(best, logit)
         store(weights, (tap, 0), logit)
-    total = a = b = c = d = e = f = sixteen(ZERO)
-    for tap in range(25):
-        weight = exp(load(weights, (tap, 0)) - best)
-        row, left = y + tap // 5, x + tap % 5
-        total = total + weight
-        a, b, c = (
-            a + weight * load(near, (0, row, left)),
-            b + weight * load(near, (1, row, left)),
-            c + weight * load(near, (2, row, left)),
-        )
-        d, e, f = (
-            d + weight * load(near, (3, row, left)),
-            e + weight * load(near, (4, row, left)),
-            f + weight * load(near, (5, row, left)),
-        )
-    one = ONE / total
-    return a * one, b * one, c * one, d * one, e * one, f * one, load(near, (6, y + 2, x + 2))
+    return (*weighted_means(weights, best, near[:3], near[3:6], y, x), load(near, (6, y + 2, x + 2)))
 
 
 @over_rows

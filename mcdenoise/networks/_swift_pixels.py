@@ -10,7 +10,19 @@ import numpy as np
 from mcdenoise import affinity
 from mcdenoise.encoding import RADIANCE_LIMIT
 from mcdenoise.networks._compiled import of_pixels
-from mcdenoise.networks._vectors import alternate, doubled, exp, expm1, least, load, log1p, most, tanh
+from mcdenoise.networks._vectors import (
+    ONE,
+    alternate,
+    doubled,
+    exp,
+    expm1,
+    least,
+    load,
+    log1p,
+    most,
+    sixteen,
+    tanh,
+)
 
 ZERO, FAR_BELOW = np.float32(0), np.float32(-1e30)
 CLEAN, KIN = np.float32(affinity.CLEAN), np.float32(affinity.KIN)
@@ -113,3 +125,24 @@ def twice(said: Any, bias: Any, value: Any, y: Any, x: Any) -> Any:
 @of_pixels
 def once(said: Any, bias: Any, value: Any, y: Any, x: Any) -> Any:
     return load(said, (value, y, x)) + load(bias, (value, 0))
+
+
+@of_pixels
+def weighted_means(weights: Any, best: Any, one: Any, other: Any, y: Any, x: Any) -> Any:
+    """The means of two pictures, three planes each, under the softmax of 5x5 values in `weights`."""
+    total = red = green = blue = a = b = c = sixteen(ZERO)
+    for tap in range(25):
+        weight, row, column = exp(load(weights, (tap, 0)) - best), y + tap // 5, x + tap % 5
+        total = total + weight
+        red, green, blue = (
+            red + weight * load(one, (0, row, column)),
+            green + weight * load(one, (1, row, column)),
+            blue + weight * load(one, (2, row, column)),
+        )
+        a, b, c = (
+            a + weight * load(other, (0, row, column)),
+            b + weight * load(other, (1, row, column)),
+            c + weight * load(other, (2, row, column)),
+        )
+    share = ONE / total
+    return red * share, green * share, blue * share, a * share, b * share, c * share

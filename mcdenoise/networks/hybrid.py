@@ -14,6 +14,7 @@ from mcdenoise.networks._contract import Output, Riders
 from mcdenoise.networks._kernels import (
     KernelPredicting,
     Pixels,
+    alighted,
     clearness,
     mean_tone,
     predicted_noise,
@@ -98,7 +99,7 @@ class Network(KernelPredicting):
         estimate = tone_unmap(smooth[:, :3]) * texture
         if not self.training:
             estimate = without_fireflies(estimate, noise)
-        return Output(estimate, noise, far, _textured(smooth[:, 6:], texture, riders), seen)
+        return Output(estimate, noise, far, alighted(smooth[:, 6:], texture, riders), seen)
 
 
 def shade_of(guides: Float[Tensor, "n 7 h w"]) -> Float[Tensor, "n 3 h w"]:
@@ -117,16 +118,6 @@ def shifted(
 def loneliness(near: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
     """1 for a pixel with few of its like nearby (`affinity.Kin.near`), 0 for one with more."""
     return ((ALONE - near) / 2).clamp(0, 1)
-
-
-def _textured(
-    carried: Float[Tensor, "n c h w"], texture: Float[Tensor, "n 3 h w"], riders: Riders | None
-) -> Float[Tensor, "n c h w"] | None:
-    """Layers, which get the texture that the picture gets, and shares."""
-    if riders is None:
-        return None
-    layers, shares = carried.split([riders.layers.shape[1], riders.shares.shape[1]], dim=1)
-    return torch.cat([layers * texture.repeat(1, layers.shape[1] // 3, 1, 1), shares], dim=1)
 
 
 def sceptical(

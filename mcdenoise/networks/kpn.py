@@ -44,4 +44,4 @@ class Network(KernelPredicting):
         pixels = Pixels(kernel, trust, correction, care, noise.detach(), clearness(guides, seen))
         radiance = self.reconstruct(radiance, seen, pixels, levels, mean_radiance, tone_map)
         far = strain([correction, care, factor], levels) if self.training else None
-        return Output(radiance[:, :3] * divisor, noise, far, alighted(radiance, divisor, riders), seen)
+        return Output(radiance[:, :3] * divisor, noise, far, alighted(radiance[:, 3:], divisor, riders), seen)
