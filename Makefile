@@ -145,17 +145,20 @@ $(FARM_TOOLS:%=.tools/%/installed):
 	$(@D)/bin/python -m pip install -qq --disable-pip-version-check $(FARM_PACKAGES)
 	@touch $@
 
-build/addon/standard.onnx: $(MODEL) $(wildcard mcdenoise/networks/*.py mcdenoise/onnx/*.py) | .venv/dev-installed
+ADDON_MODELS := build/addon/standard.onnx build/addon/fast.onnx
+build/addon/standard.onnx: $(MODEL)
+build/addon/fast.onnx: mcdenoise/weights/fast.safetensors
+$(ADDON_MODELS): $(wildcard mcdenoise/networks/*.py mcdenoise/onnx/*.py) | .venv/dev-installed
 	@mkdir -p $(@D)
-	$(BIN)/mcdenoise export $(MODEL) --to onnx -o $@
+	$(BIN)/mcdenoise export $(filter %.safetensors,$^) --to onnx -o $@
 
 # Blender's tool to build and validate: that of MCDENOISE_BLENDER, or of a bpy of our own.
 BUILDER := $(or $(MCDENOISE_BLENDER),$(CURDIR)/.tools/bpy-5.0/bin/python)
 
-build/addon/lite/built: build/addon/standard.onnx $(wildcard blender_addon/* blender_addon/worker/*) \
+build/addon/lite/built: $(ADDON_MODELS) $(wildcard blender_addon/* blender_addon/worker/*) \
                         $(if $(MCDENOISE_BLENDER),,.tools/bpy-5.0/installed)
 	@rm -rf $(@D)
-	MCDENOISE_BLENDER=$(BUILDER) $(BIN)/python blender_addon/build.py --model $< -o $(@D)
+	MCDENOISE_BLENDER=$(BUILDER) $(BIN)/python blender_addon/build.py --models $(ADDON_MODELS) -o $(@D)
 	@touch $@
 
 build/addon/full/built: build/addon/lite/built
@@ -163,7 +166,7 @@ build/addon/full/built: build/addon/lite/built
 	for platform in $(PLATFORMS); do for python in 3.11 3.13; do \
 	  $(BIN)/python -m pip download -qq --no-deps --only-binary=:all: --python-version $$python --platform $$platform \
 	    -d build/addon/wheels onnxruntime || exit; done; done
-	MCDENOISE_BLENDER=$(BUILDER) $(BIN)/python blender_addon/build.py --model build/addon/standard.onnx \
+	MCDENOISE_BLENDER=$(BUILDER) $(BIN)/python blender_addon/build.py --models $(ADDON_MODELS) \
 	  --wheels build/addon/wheels -o $(@D)
 	@touch $@
 

@@ -23,7 +23,8 @@ CURE = "set MCDENOISE_BLENDER to blender, or to a Python with `pip install bpy==
 def main() -> None:
     """Write the zips into a folder."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, required=True, help="of `mcdenoise export`")
+    parser.add_argument("--models", type=Path, nargs=2, required=True, metavar=("STANDARD", "FAST"),
+                        help="standard.onnx and fast.onnx, of `mcdenoise export`")  # fmt: skip
     parser.add_argument("--wheels", type=Path, help="folder of onnxruntime wheels for the full flavour")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the zips")
     arguments = parser.parse_args()
@@ -31,7 +32,7 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "mcdenoise"
-        _gather(source, arguments.model, arguments.wheels)
+        _gather(source, arguments.models, arguments.wheels)
         split = ["--split-platforms"] if arguments.wheels else []
         _run([*tool, "build", "--source-dir", str(source), "--output-dir", str(arguments.output), *split])
     for made in sorted(arguments.output.glob("*.zip")):
@@ -39,10 +40,11 @@ def main() -> None:
         print(f"{made}: {made.stat().st_size / 1e6:.1f} MB, valid")  # noqa: T201 - what a build is for
 
 
-def _gather(source: Path, model: Path, wheels: Path | None) -> None:
+def _gather(source: Path, models: list[Path], wheels: Path | None) -> None:
     shutil.copytree(HERE, source, ignore=shutil.ignore_patterns(*LEFT_OUT, "models"))
     (source / "models").mkdir()
-    shutil.copyfile(model, source / "models" / "standard.onnx")
+    for model, name in zip(models, ("standard", "fast"), strict=True):
+        shutil.copyfile(model, source / "models" / f"{name}.onnx")
     if wheels:
         names = sorted(wheel.name for wheel in wheels.glob("*.whl"))
         shutil.copytree(wheels, source / "wheels")

@@ -26,7 +26,7 @@ class LearnFromFile(Flow, bpy.types.Operator):
         chosen = context.scene.mcdenoise
         name = bpy.path.clean_name(chosen.learn_name)
         program = operators.program()
-        if not name or name == options.SHIPPED:
+        if not name or name in (options.SHIPPED, options.FAST):
             raise WorkError(f"{chosen.learn_name or 'no name'}: the new model needs another name")
         folder = options.models_folder() / f"{name}.work"
         folder.mkdir(exist_ok=True)

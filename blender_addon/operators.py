@@ -22,10 +22,11 @@ def request(scene: bpy.types.Scene, frames: list[dict[str, Any]]) -> dict[str, A
     """For the worker, from what is chosen.
 
     Raises:
-        WorkError: an external mcdenoise is wanted, and its path isn't set.
+        WorkError: an external mcdenoise is wanted, and its path isn't set; a learned model is wanted fast.
     """
     chosen, preferences = scene.mcdenoise, options.preferences()
-    model = options.model_path(chosen.model or options.SHIPPED)
+    name = _model_name(chosen)
+    model = options.model_path(name)
     asked = {
         "strength": chosen.strength,
         "guides": chosen.guides,
@@ -40,7 +41,7 @@ def request(scene: bpy.types.Scene, frames: list[dict[str, Any]]) -> dict[str, A
             "engine": "external",
             "program": program(),
             "options": asked,
-            "model": str(weights) if weights.is_file() else options.SHIPPED,
+            "model": str(weights) if weights.is_file() else name,
         }
     return {
         "do": "denoise",
@@ -49,6 +50,15 @@ def request(scene: bpy.types.Scene, frames: list[dict[str, Any]]) -> dict[str, A
         "model": str(model),
         "options": asked,
     }
+
+
+def _model_name(chosen: Any) -> str:
+    name = chosen.model or options.SHIPPED
+    if chosen.quality != "FAST":
+        return name
+    if name != options.SHIPPED:
+        raise WorkError(f"{name}: only the model Standard has a Fast one; choose it, or another quality")
+    return options.FAST
 
 
 def program() -> str:

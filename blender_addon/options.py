@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 
 HERE = Path(__file__).parent
-SHIPPED = "standard"
+SHIPPED, FAST = "standard", "fast"
 # Blender keeps no copy of a list's texts, so we do.
 _listed: list[tuple[str, str, str]] = []
 
@@ -19,11 +19,11 @@ def models_folder() -> Path:
 
 def model_path(name: str) -> Path:
     """The ONNX file of a model."""
-    return (HERE / "models" if name == SHIPPED else models_folder()) / f"{name}.onnx"
+    return (HERE / "models" if name in (SHIPPED, FAST) else models_folder()) / f"{name}.onnx"
 
 
 def _models(_self: Any, _context: Any) -> list[tuple[str, str, str]]:
-    learned = sorted(path.stem for path in models_folder().glob("*.onnx"))
+    learned = sorted({path.stem for path in models_folder().glob("*.onnx")} - {SHIPPED, FAST})
     _listed[:] = [(SHIPPED, "Standard", "The model that comes with the extension")]
     _listed.extend((name, name, f"Learned here: {models_folder() / name}.onnx") for name in learned)
     return _listed
@@ -35,9 +35,17 @@ class McdenoiseOptions(bpy.types.PropertyGroup):
     model: bpy.props.EnumProperty(name="Model", description="What was learned from", items=_models)
     quality: bpy.props.EnumProperty(
         name="Quality",
+        default="STANDARD",
+        # Files keep the numbers.
         items=[
-            ("STANDARD", "Standard", "Denoise once"),
-            ("HIGH", "High", "Denoise the picture and its mirror image, and take the mean: twice the time"),
+            ("FAST", "Fast", "A smaller model that comes along too; there is none of learned models", 2),
+            ("STANDARD", "Standard", "Denoise once", 0),
+            (
+                "HIGH",
+                "High",
+                "Denoise the picture and its mirror image, and take the mean: twice the time",
+                1,
+            ),
         ],
     )
     strength: bpy.props.FloatProperty(

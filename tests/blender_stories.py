@@ -392,6 +392,7 @@ def options_do_what_they_say() -> None:
         "half": {"strength": 0.5},
         "none": {"strength": 0},
         "high": {"quality": "HIGH"},
+        "fast": {"quality": "FAST"},
         "no guides": {"guides": False},
     }.items():
         slots.active_index = 0
@@ -401,7 +402,7 @@ def options_do_what_they_say() -> None:
         results[name] = color()
     assert np.array_equal(results["none"], noisy)
     assert np.allclose(results["half"], (noisy + results["full"]) / 2, atol=1e-4)
-    for name in ("high", "no guides"):
+    for name in ("high", "fast", "no guides"):
         difference = np.abs(results[name] - results["full"]).sum() / noisy.sum()
         assert 1e-4 < difference < 0.3, (name, difference)
     slots.active_index, chosen.show_as, chosen.keep_noisy = 0, "IMAGE", False
