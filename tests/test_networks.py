@@ -207,20 +207,38 @@ def test_pixel_like_none_around_may_be_shifted_further_and_none_where_there_is_n
     assert not hybrid.shifted(shift, near, torch.zeros_like(near)).any()
 
 
-def test_noisy_pixel_without_kin_is_mixed_from_others_and_one_among_kin_is_not() -> None:
+def test_noisy_pixels_are_mixed_from_others_and_those_without_noise_are_not() -> None:
     picture = torch.rand(1, 4, 8, 8)
-    mixture = torch.full((1, 25, 8, 8), -99.0)
+    mixture, itself = (torch.full((1, 25, 8, 8), -99.0) for _ in range(2))
     mixture[:, 0], mixture[:, 24] = 99.0, 99.0  # half each of two that are two pixels away
-    near = torch.full((1, 1, 8, 8), 5.0)
-    near[..., 4, 4], near[..., 4, 5] = 3.0, 4.0
-    noise = torch.full_like(near, 1e4)
-    noise[..., 1, 1], near[..., 1, 1] = 0, 1.0
-    result = hybrid.mended(picture, mixture, near, noise)
-    mixed = [(picture[..., 2, x - 2] + picture[..., 6, x + 2]) / 2 for x in (4, 5)]
-    for x, part in ((4, 1.0), (5, 0.5)):
-        torch.testing.assert_close(result[..., 4, x], torch.lerp(picture[..., 4, x], mixed[x - 4], part))
+    itself[:, 12] = 99.0
+    noisy = torch.zeros(1, 1, 8, 8)
+    noisy[..., 4, 4], noisy[..., 4, 5] = 1.0, 0.5
+    result = hybrid.mended(picture, mixture, itself, noisy)
+    for x in (4, 5):
+        mixed = (picture[..., 2, x - 2] + picture[..., 6, x + 2]) / 2
+        torch.testing.assert_close(
+            result[..., 4, x], torch.lerp(picture[..., 4, x], mixed, noisy[0, 0, 4, x])
+        )
     result[..., 4, 4:6] = picture[..., 4, 4:6]
     assert torch.equal(result, picture)
+
+
+def test_noisy_pixel_follows_the_guides_kernel_as_far_as_its_mixture_is_not_itself() -> None:
+    picture, noisy = torch.rand(1, 4, 8, 8), torch.ones(1, 1, 8, 8)
+    left, mixture = torch.full((1, 25, 8, 8), -99.0), torch.full((1, 25, 8, 8), -99.0)
+    left[:, 11], mixture[:, 12], mixture[:, 14] = 99.0, 0.0, 0.0  # half itself, half two pixels to the right
+    result = hybrid.mended(picture, mixture, left, noisy)
+    along = (picture + picture.roll(1, 3)) / 2
+    torch.testing.assert_close(result[..., 2:6], ((along + along.roll(-2, 3)) / 2)[..., 2:6])
+
+
+def test_what_the_network_says_is_no_noise_is_not_mixed() -> None:
+    found = torch.tensor([0.4, 0.4, 1e-9]).view(1, 1, 1, 3)
+    share = hybrid.noisiness(found * torch.tensor([1.0, 1e-4, 1.0]), found).flatten()
+    assert share[0] > 0.95
+    assert share[1] < 0.01
+    assert share[2] < 1e-4
 
 
 @every_network

@@ -72,6 +72,7 @@ KERNEL, MIXTURE, TRUST, SHARE, SHIFT, CORRECTION, CARE, FACTOR, SIGHT = np.split
     _PIXEL, np.cumsum([TAPS, TAPS, 1, 1, 3, 7, 4, 1])
 )
 OF_FEATURES = _of_children(np.concatenate([SIGHT, TRUST, CORRECTION, FACTOR]))
+OF_ALONG = _of_children(np.concatenate([MIXTURE, SIGHT]))
 OF_MIXTURE = _of_children(np.concatenate([MIXTURE, SHARE]))
 OF_FINEST = _of_children(np.concatenate([KERNEL, SHIFT, CARE])) + OF_JOINT
 
@@ -107,13 +108,13 @@ def denoised(
 
 
 class _Estimated(NamedTuple):
-    """The picture's tones and shade before they are mended, its features, the variance of its noise, how many
-    pixels nearby are kin, and what the finest head is given."""
+    """The picture's tones and shade before they are mended, its features, the variance of its noise, its
+    noisiness, and what the finest head is given."""
 
     smooth: Planes
     features: Planes
     variance: Plane
-    nearby: Plane
+    noisy: Plane
     finest: Float[Tensor, "1 c h2 w2"]
 
 
@@ -124,7 +125,7 @@ def _estimated(
     color, near = picture.contiguous()[0].numpy(), _fused.padded(guides[0, : affinity.CHANNELS], EDGE)
     tone, start, nearby, told = _told(color, guides.contiguous()[0].numpy(), near)
     decoded = _decoded(trunk, told)
-    seen, features, variance, clear, half = _prepared(trunk, decoded[0], color, near, start)
+    seen, features, variance, noisy, clear, half = _prepared(trunk, decoded[0], color, near, start)
     del near, start
     left = _compared(tone, seen, variance, features)
     del seen
@@ -138,7 +139,7 @@ def _estimated(
 
     _by_bands(trunk.heads[0], decoded[0], OF_FINEST, finish)
     _border(out, color.shape[2], EDGE)
-    return _Estimated(out, features, variance, nearby, decoded[0])
+    return _Estimated(out, features, variance, noisy, decoded[0])
 
 
 def _told(color: Planes, guides: Planes, near: Planes) -> tuple[Planes, Planes, Plane, list[Tensor]]:
@@ -246,23 +247,24 @@ def _by_bands(
 
 def _prepared(
     trunk: Trunk, x: Float[Tensor, "1 c h w"], color: Planes, near: Planes, start: Planes
-) -> tuple[Planes, Planes, Plane, Plane, _Level]:
-    """Prefiltered guides, features but for their tones, variance, how clear guides are, and the level
-    below."""
+) -> tuple[Planes, Planes, Plane, Plane, Plane, _Level]:
+    """Prefiltered guides, features but for their tones, variance, noisiness, how clear guides are, and the
+    level below."""
     height, width = start.shape[1:]
     seen, features = (_empty(channels, height, width, margin=EDGE) for channels in (7, SHADE + 3))
-    variance, murk, clear = (np.empty_like(start[0]) for _ in range(3))
+    variance, noisy, murk, clear = (np.empty_like(start[0]) for _ in range(4))
     half = _level(height // 2, width // 2)
 
     def prepare(first: int, said: Said, bias: Plane) -> None:
         _swift_loops.prepared(
-            said.shape[1], said, bias, first, color, near, start, seen, features, variance, murk, half[:3]
-        )
+            said.shape[1], said, bias, first, color, near, start, seen, features, variance, noisy, murk,
+            half[:3],
+        )  # fmt: skip
 
     _by_bands(trunk.heads[0], x, OF_FEATURES, prepare)
     _swift_loops.cleared(height // 2, murk, clear, half.clear)
     _border(seen, width, EDGE)
-    return seen, features, variance, clear, half
+    return seen, features, variance, noisy, clear, half
 
 
 def _level(height: int, width: int) -> _Level:
@@ -332,14 +334,18 @@ def _mended(trunk: Trunk, found: _Estimated) -> Planes:
     """`hybrid.mended` and `hybrid.without_fireflies`: the estimate."""
     height, width = found.variance.shape
     quiet, largest = np.empty_like(found.variance), _empty(height, width, margin=1)
-    estimate = np.empty((3, height, width), np.float32)
+    smooth, estimate = np.empty_like(found.smooth), np.empty((3, height, width), np.float32)
+
+    def go_along(first: int, said: Said, bias: Plane) -> None:
+        rows = 2 * said.shape[1]
+        _swift_filters.along(rows, said, bias, first, found.smooth, found.noisy, smooth)
 
     def mend(first: int, said: Said, bias: Plane) -> None:
-        _swift_filters.mended(
-            2 * said.shape[1], said, bias, first, found.smooth, found.features, found.nearby, found.variance,
-            estimate, largest,
-        )  # fmt: skip
+        rows = 2 * said.shape[1]
+        _swift_filters.mended(rows, said, bias, first, smooth, found.features, found.noisy, estimate, largest)
 
+    _by_bands(trunk.heads[0], found.finest, OF_ALONG, go_along)
+    _border(smooth, width, EDGE)
     _by_bands(trunk.heads[0], found.finest, OF_MIXTURE, mend)
     _mirror(largest, width)
     _swift_filters.smallest(height, found.variance, 1, quiet)

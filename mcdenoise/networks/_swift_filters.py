@@ -290,58 +290,72 @@ def _factor(limit: Any, largest: Any) -> Any:
 
 
 @of_pixels
-def _is_one_alone(nearby: Any, y: Any, x: Any) -> Any:
-    """Whether one of sixteen pixels has few of its kin nearby."""
-    fewest = nearby[y, x]
-    for lane in range(1, 16):
-        fewest = min(fewest, nearby[y, x + lane])
-    return fewest < ALONE
-
-
-@of_pixels
 def _texture(features: Any, channel: Any, share: Any, smooth: Any, y: Any, x: Any) -> Any:
     """A factor: the share that is asked for of what filters took from a channel of the albedo."""
     lost = share * (load(features, (SHADE + channel, y + 2, x + 2)) - smooth)
     return exp(least(most(lost, ZERO - TEXTURE), TEXTURE))
 
 
+@of_pixels
+def _softened(said: Any, bias: Any, first: Any, weights: Any, number: Any, x: Any) -> Any:
+    """Logits of a pixel's 5x5 weights, from value `first` on, into `weights`; and the largest."""
+    best = sixteen(FAR_BELOW)
+    for tap in range(25):
+        logit = per_pixel(said, bias, first + tap, number, x)
+        best = most(best, logit)
+        store(weights, (tap, 0), logit)
+    return best
+
+
+@of_pixels
+def _moved(smooth: Any, part: Any, mean: Any, y: Any, x: Any) -> Any:
+    """Six planes of a picture, as far towards others as `part` says."""
+    red, green, blue, a, b, c = (
+        load(smooth, (0, y + 2, x + 2)), load(smooth, (1, y + 2, x + 2)), load(smooth, (2, y + 2, x + 2)),
+        load(smooth, (3, y + 2, x + 2)), load(smooth, (4, y + 2, x + 2)), load(smooth, (5, y + 2, x + 2)),
+    )  # fmt: skip
+    return (
+        red + part * (mean[0] - red), green + part * (mean[1] - green), blue + part * (mean[2] - blue),
+        a + part * (mean[3] - a), b + part * (mean[4] - b), c + part * (mean[5] - c),
+    )  # fmt: skip
+
+
 @over_rows
-def mended(
-    share: Any, said: Any, bias: Any, first: Any, smooth: Any, features: Any, nearby: Any, variance: Any,
-    out: Any, largest: Any,
-) -> None:  # fmt: skip
-    """`hybrid.mended` from row 2 * `first` on, in radiance, given its texture; and each pixel's largest
-    channel, with a margin of 1."""
+def along(share: Any, said: Any, bias: Any, first: Any, smooth: Any, noisy: Any, out: Any) -> None:
+    """The first of the two filters of `hybrid.mended`, from row 2 * `first` on; `said` is the mixture, and
+    the guides' kernel."""
     weights = np.empty((25, 16), np.float32)
     for number in range(*share):
         y = 2 * first + number
-        for x in range(0, variance.shape[1], 16):
-            red, green, blue, a, b, c = (
-                load(smooth, (0, y + 2, x + 2)), load(smooth, (1, y + 2, x + 2)),
-                load(smooth, (2, y + 2, x + 2)), load(smooth, (3, y + 2, x + 2)),
-                load(smooth, (4, y + 2, x + 2)), load(smooth, (5, y + 2, x + 2)),
-            )  # fmt: skip
-            if _is_one_alone(nearby, y, x):
-                best = sixteen(FAR_BELOW)
-                for tap in range(25):
-                    logit = per_pixel(said, bias, tap, number, x)
-                    best = most(best, logit)
-                    store(weights, (tap, 0), logit)
-                mixed, noisy = (
-                    weighted_means(weights, best, smooth, smooth[3:6], y, x),
-                    load(variance, (y, x)),
-                )
-                part = _loneliness(nearby, y, x) * noisy / (noisy + CLEAN)
-                red, green, blue = (
-                    red + part * (mixed[0] - red),
-                    green + part * (mixed[1] - green),
-                    blue + part * (mixed[2] - blue),
-                )
-                a, b, c = a + part * (mixed[3] - a), b + part * (mixed[4] - b), c + part * (mixed[5] - c)
+        for x in range(0, noisy.shape[1], 16):
+            best, total = _softened(said, bias, 0, weights, number, x), sixteen(ZERO)
+            for tap in range(25):
+                total = total + exp(load(weights, (tap, 0)) - best)
+            others = ONE - exp(load(weights, (12, 0)) - best) / total
+            best = _softened(said, bias, 25, weights, number, x)
+            mean = weighted_means(weights, best, smooth, smooth[3:6], y, x)
+            moved = _moved(smooth, others * load(noisy, (y, x)), mean, y, x)
+            for c in range(6):
+                store(out, (c, y + 2, x + 2), moved[c])
+
+
+@over_rows
+def mended(
+    share: Any, said: Any, bias: Any, first: Any, smooth: Any, features: Any, noisy: Any, out: Any,
+    largest: Any,
+) -> None:  # fmt: skip
+    """The second, in radiance, given its texture; and each pixel's largest channel, with a margin of 1."""
+    weights = np.empty((25, 16), np.float32)
+    for number in range(*share):
+        y = 2 * first + number
+        for x in range(0, noisy.shape[1], 16):
+            best = _softened(said, bias, 0, weights, number, x)
+            mean = weighted_means(weights, best, smooth, smooth[3:6], y, x)
+            mixed = _moved(smooth, load(noisy, (y, x)), mean, y, x)
             asked = ONE / (ONE + exp(ZERO - per_pixel(said, bias, OF_SHARE, number, x)))
-            store(out, (0, y, x), to_radiance(red) * _texture(features, 0, asked, a, y, x))
-            store(out, (1, y, x), to_radiance(green) * _texture(features, 1, asked, b, y, x))
-            store(out, (2, y, x), to_radiance(blue) * _texture(features, 2, asked, c, y, x))
+            for c in range(3):
+                texture = _texture(features, c, asked, mixed[3 + c], y, x)
+                store(out, (c, y, x), to_radiance(mixed[c]) * texture)
             store(largest, (y + 1, x + 1), _largest(out, y, x))
 
 

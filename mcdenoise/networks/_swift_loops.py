@@ -45,6 +45,7 @@ from mcdenoise.networks._vectors import (
 )
 
 SHRINK, HALF = np.float32(affinity.SHRINK), np.float32(0.5)
+SURE = np.float32(1 / hybrid.CERTAIN)
 FEW, FEW_AROUND = np.float32(affinity.FEW), np.float32(affinity.FEW_AROUND)
 TRUST, CALMER = np.float32(_kernels.TRUST), np.float32(_kernels.CALMER)
 LEAST_TRUST = np.exp(TRUST)
@@ -246,11 +247,11 @@ def _prefiltered(said: Any, bias: Any, weights: Any, number: Any, near: Any, y: 
 @over_rows
 def prepared(
     share: Any, said: Any, bias: Any, first: Any, color: Any, near: Any, start: Any,
-    seen: Any, features: Any, variance: Any, murk: Any, level: Any,
+    seen: Any, features: Any, variance: Any, noisy: Any, murk: Any, level: Any,
 ) -> None:  # fmt: skip
     """What `hybrid` makes of its predictions before anything is filtered, from row 2 * `first` on, and the
-    level below. Color, start, variance and murk have no margin. `start` is what statistics say of the
-    variance, and how far a pixel outshines others."""
+    level below. Color, start, variance, noisiness and murk have no margin. `start` is what statistics say
+    of the variance, and how far a pixel outshines others."""
     weighted, below, calm = level
     weights = np.empty((25, 16), np.float32)
     for row in range(*share):
@@ -267,11 +268,11 @@ def prepared(
                     corrected = guides[c] + tanh(per_pixel(said, bias, OF_CORRECTION + c, number, x))
                     store(features, (c, y + 2, x + 2), corrected)
                     add_pairs(below, (c, small + 2, x // 2 + 2), corrected)
-                found = load(start, (0, y, x)) * within(
-                    NOISE_RANGE, per_pixel(said, bias, OF_FACTOR, number, x)
-                )
+                told = load(start, (0, y, x))
+                found = told * within(NOISE_RANGE, per_pixel(said, bias, OF_FACTOR, number, x))
                 found = least(found, MOST_NOISE)
                 store(variance, (y, x), found)
+                store(noisy, (y, x), found / (found + CLEAN + told * SURE))
                 add_pairs(calm, (small, x // 2), found)
                 doubt = found / (found + SHRINK)
                 trust = per_pixel(said, bias, OF_TRUST, number, x)

@@ -29,7 +29,7 @@ SHIFT = 0.15
 # Tones by which a pixel may outshine all its neighbours, times the variance of the noise around: where all is
 # clean it is a highlight.
 HIGHLIGHT, TINY = 1e-3, 1e-9
-# Pixels like it, of 3x3 with itself, from which on a pixel isn't mixed from others; fully with two fewer.
+# Pixels like it, of 3x3 with itself, from which on a pixel isn't alone; fully with two fewer.
 ALONE = 5.0
 # The logit of a pixel's own share in that mixture, to begin with.
 OWN = 3.0
@@ -37,6 +37,8 @@ OWN = 3.0
 MISTRUST = 1.0
 # So many times further may a pixel be shifted that is like none of its neighbours: of that it has no mean.
 LONE_SHIFT = 4.0
+# Statistics' noise over the network's at which half of a pixel is mixed from others.
+CERTAIN = 50.0
 # Bound on the logarithm of what texture makes of a pixel: what is further from the mean is another thing.
 TEXTURE = 1.0
 # Variance of tones at which half of the shift is left: without noise there is no bias to make up for.
@@ -93,7 +95,7 @@ class Network(KernelPredicting):
         tone = self.reconstruct(given, seen, pixels, levels, mean_tone, as_it_is)
         far = strain([shift / SHIFT, correction, care, factor], levels) if self.training else None
         own = torch.cat([tone[:, :3] + shifted(shift, start.near, pixels.noise), tone[:, 3:]], dim=1)
-        smooth = mended(own, mixture, start.near, pixels.noise)
+        smooth = mended(own, mixture, sight, noisiness(pixels.noise, start.variance))
         lost = torch.sigmoid(share) * (shade - smooth[:, 3:6])
         texture = torch.exp(lost.clamp(-TEXTURE, TEXTURE))
         estimate = tone_unmap(smooth[:, :3]) * texture
@@ -132,15 +134,21 @@ def sceptical(
 def mended(
     picture: Float[Tensor, "n c h w"],
     mixture: Float[Tensor, "n k h w"],
-    near: Float[Tensor, "n 1 h w"],
-    noise: Float[Tensor, "n 1 h w"],
+    sight: Float[Tensor, "n k h w"],
+    noisy: Float[Tensor, "n 1 h w"],
 ) -> Float[Tensor, "n c h w"]:
-    """A noisy pixel with few of its like nearby (`affinity.Kin.near`) is a mixture of what came of those
-    around: an edge's own samples are few, and what lies on both its sides was denoised
-    (docs/decisions/0026)."""
-    mixed = apply_kernels(picture, mixture.float().softmax(1), KERNEL)
-    part = loneliness(near) * noise / (noise + affinity.CLEAN)
-    return torch.lerp(picture, mixed, part)
+    """Noisy pixels are mixed from what came of those around, twice: by the guides' kernel, which goes along
+    edges, as far as the mixture isn't the pixel itself; and by the mixture (docs/decisions/0034)."""
+    kernel = mixture.float().softmax(1)
+    others = noisy * (1 - kernel[:, TAPS // 2, None])
+    along = torch.lerp(picture, apply_kernels(picture, sight.softmax(1), KERNEL), others)
+    return torch.lerp(along, apply_kernels(along, kernel, KERNEL), noisy)
+
+
+def noisiness(noise: Float[Tensor, "n 1 h w"], found: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
+    """From 0 to 1: little where there is little noise, or where the network says of what statistics found
+    that nearly nothing is noise."""
+    return noise / (noise + affinity.CLEAN + found / CERTAIN)
 
 
 def without_fireflies(
