@@ -178,6 +178,14 @@ def test_lone_bright_pixel_is_a_firefly_among_noise_and_a_highlight_where_all_is
     torch.testing.assert_close(result, estimate)
 
 
+@pytest.mark.parametrize(("own", "kept"), [(1e-3, 1.0), (0.2, 0.1)])
+def test_lone_bright_pixel_in_little_noise_is_what_the_network_says_it_is(own: float, kept: float) -> None:
+    estimate, noise = torch.full((1, 3, 16, 16), 0.2), torch.full((1, 1, 16, 16), 1e-3)
+    estimate[..., 8, 8], noise[..., 8, 8] = 10.0, own
+    share = float(hybrid.without_fireflies(estimate, noise)[0, 0, 8, 8]) / 10
+    assert share == 1 if kept == 1 else share < kept
+
+
 def test_texture_that_the_albedo_shows_comes_through_and_noise_does_not() -> None:
     chance = torch.Generator().manual_seed(5)
     albedo = (0.4 + 0.03 * torch.randn((1, 3, 64, 64), generator=chance)).clamp(0.3, 0.5)  # kin, all of it
@@ -559,7 +567,7 @@ def test_compiling_is_told_once_and_not_where_the_cache_has_it(tmp_path: Path) -
         "from mcdenoise.networks import _swift_filters\n"
         "plane = np.ones((2, 16), np.float32)\n"
         "_swift_filters.smallest(2, plane, 1, np.ones((2, 16), np.float32))\n"
-        "_swift_filters.quenched(2, np.ones((4, 18), np.float32), plane, np.ones((3, 2, 16), np.float32))\n"
+        "_swift_filters.quenched(2, np.ones((4, 18), np.float32), plane, plane, np.ones((3, 2, 16), np.float32))\n"
     )
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     told = [

@@ -349,7 +349,7 @@ def _mended(trunk: Trunk, found: _Estimated) -> Planes:
     _by_bands(trunk.heads[0], found.finest, OF_MIXTURE, mend)
     _mirror(largest, width)
     _swift_filters.smallest(height, found.variance, 1, quiet)
-    _swift_filters.quenched(height, largest, quiet, estimate)
+    _swift_filters.quenched(height, largest, quiet, found.variance, estimate)
     return estimate
 
 

@@ -49,6 +49,7 @@ SHIFT, SHIFTED = np.float32(hybrid.SHIFT), np.float32(hybrid.SHIFTED)
 MORE_SHIFT = np.float32(hybrid.SHIFT * (hybrid.LONE_SHIFT - 1))
 ALONE, HALF, TEXTURE = np.float32(hybrid.ALONE), np.float32(0.5), np.float32(hybrid.TEXTURE)
 HIGHLIGHT, TINY = np.float32(hybrid.HIGHLIGHT), np.float32(hybrid.TINY)
+BELIEVED = np.float32(hybrid.BELIEVED)
 # What the loops of the finest level are told of a pixel: its kernel, shift and care; and of the level below,
 # from a plane of its own on.
 OF_SHIFT, OF_CARE, OF_LEVEL = 25, 28, 128
@@ -360,7 +361,7 @@ def mended(
 
 
 @over_rows
-def quenched(share: Any, largest: Any, quiet: Any, estimate: Any) -> None:
+def quenched(share: Any, largest: Any, quiet: Any, variance: Any, estimate: Any) -> None:
     """`hybrid.without_fireflies`, in place; `largest` are the channels of `estimate`, with a margin of 1."""
     for y in range(*share):
         for x in range(0, quiet.shape[1], 16):
@@ -368,7 +369,8 @@ def quenched(share: Any, largest: Any, quiet: Any, estimate: Any) -> None:
             for tap in range(1, 9):
                 best = most(best, load(largest, (y + tap // 3, x + tap % 3)) if tap != 4 else best)
             silent = load(quiet, (y, x))
-            limit = to_radiance(to_tone(best) + root(silent) + HIGHLIGHT / (silent + TINY))
+            own = least(load(variance, (y, x)), BELIEVED * silent)
+            limit = to_radiance(to_tone(best) + root(silent) + HIGHLIGHT / (own + TINY))
             factor = _factor(limit, load(largest, (y + 1, x + 1)))
             for c in range(3):
                 store(estimate, (c, y, x), load(estimate, (c, y, x)) * factor)

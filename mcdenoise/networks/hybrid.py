@@ -26,9 +26,9 @@ from mcdenoise.networks._trunk import CARES, KERNEL, LEAST_ALBEDO, PER_LEVEL, TA
 
 # Bound on the shift in tones, a factor of 2: what is averaged in tones has little noise left.
 SHIFT = 0.15
-# Tones by which a pixel may outshine all its neighbours, times the variance of the noise around: where all is
-# clean it is a highlight.
-HIGHLIGHT, TINY = 1e-3, 1e-9
+# Tones by which a pixel may outshine all its neighbours, times the variance of its noise; that is at most so
+# many times the least around: where all is clean it is a highlight.
+HIGHLIGHT, BELIEVED, TINY = 1e-3, 30.0, 1e-9
 # Pixels like it, of 3x3 with itself, from which on a pixel isn't alone; fully with two fewer.
 ALONE = 5.0
 # The logit of a pixel's own share in that mixture, to begin with.
@@ -155,10 +155,11 @@ def without_fireflies(
     estimate: Float[Tensor, "n 3 h w"], noise: Float[Tensor, "n 1 h w"]
 ) -> Float[Tensor, "n 3 h w"]:
     """No pixel outshines all its neighbours by more than a deviation of the noise around, and `HIGHLIGHT`
-    over its variance (docs/decisions/0011)."""
+    over its own variance, as far as those around let that be believed (docs/decisions/0011, 0034)."""
     quiet = _least(noise, 3)
+    own = torch.minimum(noise, BELIEVED * quiet)
     around = tone_map(affinity.brightest_neighbour(estimate.amax(1, keepdim=True)))
-    return _dimmed(estimate, tone_unmap(around + quiet.sqrt() + HIGHLIGHT / (quiet + TINY)))
+    return _dimmed(estimate, tone_unmap(around + quiet.sqrt() + HIGHLIGHT / (own + TINY)))
 
 
 def _least(noise: Float[Tensor, "n 1 h w"], size: int) -> Float[Tensor, "n 1 h w"]:
