@@ -567,7 +567,8 @@ def test_compiling_is_told_once_and_not_where_the_cache_has_it(tmp_path: Path) -
         "from mcdenoise.networks import _swift_filters\n"
         "plane = np.ones((2, 16), np.float32)\n"
         "_swift_filters.smallest(2, plane, 1, np.ones((2, 16), np.float32))\n"
-        "_swift_filters.quenched(2, np.ones((4, 18), np.float32), plane, plane, np.ones((3, 2, 16), np.float32))\n"
+        "largest, estimate = np.ones((4, 18), np.float32), np.ones((3, 2, 16), np.float32)\n"
+        "_swift_filters.quenched(2, largest, plane, plane, estimate)\n"
     )
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     told = [

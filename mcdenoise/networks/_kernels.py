@@ -16,13 +16,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mcdenoise import affinity
-from mcdenoise.encoding import split_guides, tone_map
+from mcdenoise.encoding import tone_map
 from mcdenoise.networks._blocks import apply_kernels, upsample
 from mcdenoise.networks._contract import Denoising, Output, Riders
 from mcdenoise.networks._narrow import narrowed
 from mcdenoise.networks._trunk import (
     KERNEL,
-    LEAST_ALBEDO,
     Predicted,
     Spread,
     Trunk,
@@ -128,15 +127,6 @@ class KernelPredicting(Denoising):
         """See `Denoising.in_full` and `carry`."""
 
 
-def ridden(
-    radiance: Float[Tensor, "n 3 h w"], divisor: Float[Tensor, "n 3 h w"], riders: Riders | None
-) -> Float[Tensor, "n c h w"]:
-    """What `reconstruct` filters: radiance that was divided already, layers likewise, shares as they are."""
-    if riders is None:
-        return radiance
-    return torch.cat([radiance, riders.layers / _like(divisor, riders), riders.shares], dim=1)
-
-
 def alighted(
     carried: Float[Tensor, "n r h w"], factor: Float[Tensor, "n 3 h w"], riders: Riders | None
 ) -> Float[Tensor, "n r h w"] | None:
@@ -144,18 +134,12 @@ def alighted(
     if riders is None:
         return None
     layers, shares = carried.split([riders.layers.shape[1], riders.shares.shape[1]], dim=1)
-    return torch.cat([layers * _like(factor, riders), shares], dim=1)
+    return torch.cat([layers * for_each(factor, riders), shares], dim=1)
 
 
-def _like(divisor: Float[Tensor, "n 3 h w"], riders: Riders) -> Float[Tensor, "n l h w"]:
-    return divisor.repeat(1, riders.layers.shape[1] // 3, 1, 1)
-
-
-def reflectance(
-    guides: Float[Tensor, "n g h w"], share: Float[Tensor, "n 1 h w"]
-) -> Float[Tensor, "n 3 h w"]:
-    """What radiance is divided by before it is filtered: the albedo where `share` asks for it, else 1."""
-    return 1 - torch.sigmoid(share) * (1 - split_guides(guides)[0].clamp(min=LEAST_ALBEDO))
+def for_each(factor: Float[Tensor, "n 3 h w"], riders: Riders) -> Float[Tensor, "n l h w"]:
+    """A factor of the picture, for each of its layers."""
+    return factor.repeat(1, riders.layers.shape[1] // 3, 1, 1)
 
 
 class Level(NamedTuple):
