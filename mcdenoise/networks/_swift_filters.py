@@ -17,6 +17,7 @@ from mcdenoise.networks._swift_pixels import (
     in_turn,
     once,
     per_pixel,
+    softened,
     square,
     strangeness,
     ten,
@@ -298,17 +299,6 @@ def _texture(features: Any, channel: Any, share: Any, smooth: Any, y: Any, x: An
 
 
 @of_pixels
-def _softened(said: Any, bias: Any, first: Any, weights: Any, number: Any, x: Any) -> Any:
-    """Logits of a pixel's 5x5 weights, from value `first` on, into `weights`; and the largest."""
-    best = sixteen(FAR_BELOW)
-    for tap in range(25):
-        logit = per_pixel(said, bias, first + tap, number, x)
-        best = most(best, logit)
-        store(weights, (tap, 0), logit)
-    return best
-
-
-@of_pixels
 def _moved(smooth: Any, part: Any, mean: Any, y: Any, x: Any) -> Any:
     """Six planes of a picture, as far towards others as `part` says."""
     red, green, blue, a, b, c = (
@@ -329,11 +319,11 @@ def along(share: Any, said: Any, bias: Any, first: Any, smooth: Any, noisy: Any,
     for number in range(*share):
         y = 2 * first + number
         for x in range(0, noisy.shape[1], 16):
-            best, total = _softened(said, bias, 0, weights, number, x), sixteen(ZERO)
+            best, total = softened(said, bias, 0, weights, number, x), sixteen(ZERO)
             for tap in range(25):
                 total = total + exp(load(weights, (tap, 0)) - best)
             others = ONE - exp(load(weights, (12, 0)) - best) / total
-            best = _softened(said, bias, 25, weights, number, x)
+            best = softened(said, bias, 25, weights, number, x)
             mean = weighted_means(weights, best, smooth, smooth[3:6], y, x)
             moved = _moved(smooth, others * load(noisy, (y, x)), mean, y, x)
             for c in range(6):
@@ -350,7 +340,7 @@ def mended(
     for number in range(*share):
         y = 2 * first + number
         for x in range(0, noisy.shape[1], 16):
-            best = _softened(said, bias, 0, weights, number, x)
+            best = softened(said, bias, 0, weights, number, x)
             mean = weighted_means(weights, best, smooth, smooth[3:6], y, x)
             mixed = _moved(smooth, load(noisy, (y, x)), mean, y, x)
             asked = ONE / (ONE + exp(ZERO - per_pixel(said, bias, OF_SHARE, number, x)))

@@ -14,7 +14,6 @@ from mcdenoise.networks import _kernels, _trunk, hybrid
 from mcdenoise.networks._compiled import of_lines, of_pixels, over_rows
 from mcdenoise.networks._swift_pixels import (
     CLEAN,
-    FAR_BELOW,
     FIFTH,
     HUNDRED,
     KIN,
@@ -23,6 +22,7 @@ from mcdenoise.networks._swift_pixels import (
     ZERO,
     per_pixel,
     seven,
+    softened,
     square,
     strangeness_of_guides,
     to_tone,
@@ -236,11 +236,7 @@ def stacked(share: Any, coarse: Any, fine: Any, out: Any) -> None:
 @of_pixels
 def _prefiltered(said: Any, bias: Any, weights: Any, number: Any, near: Any, y: Any, x: Any) -> Any:
     """`_kernels.prefiltered`."""
-    best = sixteen(FAR_BELOW)
-    for tap in range(25):
-        logit = per_pixel(said, bias, tap, number, x)
-        best = most(best, logit)
-        store(weights, (tap, 0), logit)
+    best = softened(said, bias, 0, weights, number, x)
     return (*weighted_means(weights, best, near[:3], near[3:6], y, x), load(near, (6, y + 2, x + 2)))
 
 

@@ -21,6 +21,7 @@ from mcdenoise.networks._vectors import (
     log1p,
     most,
     sixteen,
+    store,
     tanh,
 )
 
@@ -125,6 +126,17 @@ def twice(said: Any, bias: Any, value: Any, y: Any, x: Any) -> Any:
 @of_pixels
 def once(said: Any, bias: Any, value: Any, y: Any, x: Any) -> Any:
     return load(said, (value, y, x)) + load(bias, (value, 0))
+
+
+@of_pixels
+def softened(said: Any, bias: Any, first: Any, weights: Any, number: Any, x: Any) -> Any:
+    """Logits of a pixel's 5x5 weights, from value `first` on, into `weights`; and the largest."""
+    best = sixteen(FAR_BELOW)
+    for tap in range(25):
+        logit = per_pixel(said, bias, first + tap, number, x)
+        best = most(best, logit)
+        store(weights, (tap, 0), logit)
+    return best
 
 
 @of_pixels

@@ -31,7 +31,7 @@ SHIFT = 0.15
 HIGHLIGHT, BELIEVED, TINY = 1e-3, 30.0, 1e-9
 # Pixels like it, of 3x3 with itself, from which on a pixel isn't alone; fully with two fewer.
 ALONE = 5.0
-# The logit of a pixel's own share in that mixture, to begin with.
+# The logit of a pixel's own share in its mixture, to begin with.
 OWN = 3.0
 # So much less is the logarithm of a pixel's weight, in noise, for each tone by which it outshines others.
 MISTRUST = 1.0
@@ -48,8 +48,8 @@ SHIFTED = 0.002
 class Network(KernelPredicting):
     """Radiance is averaged down a pyramid, tone-mapped at each level, filtered by predicted kernels, joined
     from coarse to fine, and shifted by a predicted amount, which makes up for what the curve takes from the
-    mean. Pixels like none of their neighbours are mixed from those. The albedo goes the same way: what that
-    took from it is given back to the picture, as far as predicted.
+    mean. What is noisy is mixed once more from what came of its neighbours. The albedo goes the same way:
+    what that took from it is given back to the picture, as far as predicted.
 
     A stray weight on a bright window costs its logarithm, not its radiance (docs/decisions/0003).
     """
