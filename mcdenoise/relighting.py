@@ -1,7 +1,5 @@
 """Light that a filter took from fireflies, given back to all that is noisy, over the whole frame."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
@@ -15,30 +13,32 @@ from mcdenoise.frame import Frame, Plane, strips
 AROUND = 2
 # So much of an exposed pixel counts, 8 stops over the middle: one firefly more is no other light.
 MOST = 50.0
-# All light together becomes so many times brighter or darker at most.
+# No pixel becomes more times brighter or darker.
 BOUND = 1.5
+# The share of its noise that a pixel gets on average, at least, when all that is missing is given back.
+LEAST = 1 / 3
 # All channels alike.
 LEVEL = np.full(3, 1 / 3, np.float32)
 
 
 def give_back(noisy: Plane, clean: Frame, exposure: float) -> None:
-    """Scale color and parts of the light of `clean`, in place, so that it has about as much light as `noisy`.
+    """Scale color and parts of the light of `clean`, in place, so that it has as much light as `noisy`.
 
     What hardly changed was clean and stays; the others share what is missing, each as much of its own as
     the next. Light comes and goes with the noise of the whole frame's mean, not of a pixel's
-    (docs/decisions/0027). `exposure` brings the frame's middle to 0.18.
+    (docs/decisions/0027, 0035). `exposure` brings the frame's middle to 0.18.
     """
-    ratio = _light(noisy, exposure) / max(_light(clean.color, exposure), 1e-9)
-    gain = min(max(ratio, 1 / BOUND), BOUND) - 1
-    colors = [clean.color, *(plane for plane in clean.layers.values() if plane.shape[2] == 3)]
-    # A strip is scaled once the next one has looked at it.
-    waiting: list[tuple[slice, np.ndarray]] = []
-    for rows, noise in _noise(noisy, clean.color, exposure):
-        waiting.append((rows, 1 + np.float32(gain) * noise / (noise + np.float32(affinity.CLEAN))))
-        if len(waiting) > 1:
-            _scale(colors, *waiting.pop(0))
-    for rows, factor in waiting:
-        _scale(colors, rows, factor)
+    shares, taking = np.empty(clean.size, np.float32), 0.0
+    for rows in strips(*clean.size):
+        shares[rows] = _shares(noisy, clean.color, exposure, rows)
+        taking += float((_levels(clean.color[rows], exposure) * shares[rows]).sum(dtype=np.float64))
+    before, after = _light(noisy, exposure), _light(clean.color, exposure)
+    share = taking / shares.size / max(after, 1e-9)
+    gain = (before / max(after, 1e-9) - 1) / max(share, LEAST)
+    factor = 1 + np.float32(min(max(gain, 1 / BOUND - 1), BOUND - 1)) * shares[..., None]
+    for plane in (clean.color, *(plane for plane in clean.layers.values() if plane.shape[2] == 3)):
+        for rows in strips(*clean.size):
+            plane[rows] *= factor[rows]
 
 
 def relit(noisy: Float[Tensor, "n 3 h w"], clean: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
@@ -47,29 +47,30 @@ def relit(noisy: Float[Tensor, "n 3 h w"], clean: Float[Tensor, "n 3 h w"]) -> F
     before, after = (picture.mean(1, keepdim=True) for picture in (noisy, clean))
     with torch.no_grad():
         noise = affinity.box((tone_map(before) - tone_map(after)).square())
-    light, left = (level.clamp(0, MOST).mean((1, 2, 3), keepdim=True) for level in (before, after))
-    gain = (light / left.clamp(min=1e-9)).clamp(1 / BOUND, BOUND) - 1
-    return clean * (1 + gain * noise / (noise + affinity.CLEAN))
+        shares = noise / (noise + affinity.CLEAN)
+    given, left = before.clamp(0, MOST), after.clamp(0, MOST)
+    light, kept, taking = (level.mean((1, 2, 3), keepdim=True) for level in (given, left, left * shares))
+    kept = kept.clamp(min=1e-9)
+    gain = (light / kept - 1) / (taking / kept).clamp(min=LEAST)
+    return clean * (1 + gain.clamp(1 / BOUND - 1, BOUND - 1) * shares)
 
 
 def _light(color: Plane, exposure: float) -> float:
     """The mean of all pixels, exposed."""
-    levels = (color[rows] @ (LEVEL * np.float32(exposure)) for rows in strips(*color.shape[:2]))
-    return sum(float(level.clip(0, MOST).sum(dtype=np.float64)) for level in levels) / color[..., 0].size
+    levels = (_levels(color[rows], exposure) for rows in strips(*color.shape[:2]))
+    return sum(float(level.sum(dtype=np.float64)) for level in levels) / color[..., 0].size
 
 
-def _noise(noisy: Plane, clean: Plane, exposure: float) -> Iterator[tuple[slice, Float32[np.ndarray, "_ w"]]]:
-    """Strips of rows, and the squared difference of tones there, averaged over the pixels around."""
-    for rows in strips(*noisy.shape[:2]):
-        seen = slice(max(rows.start - AROUND, 0), rows.stop + AROUND)
-        one, other = (
-            tone_map(torch.from_numpy(plane[seen] @ (LEVEL * np.float32(exposure))))
-            for plane in (noisy, clean)
-        )
-        around = affinity.box((one - other).square()[None, None])[0, 0].numpy()
-        yield rows, around[rows.start - seen.start :][: rows.stop - rows.start]
+def _levels(color: Plane, exposure: float) -> Float32[np.ndarray, "_ w"]:
+    return (color @ (LEVEL * np.float32(exposure))).clip(0, MOST)
 
 
-def _scale(colors: list[Plane], rows: slice, factor: Float32[np.ndarray, "_ w"]) -> None:
-    for plane in colors:
-        plane[rows] *= factor[..., None]
+def _shares(noisy: Plane, clean: Plane, exposure: float, rows: slice) -> Float32[np.ndarray, "_ w"]:
+    """0 where little changed, to 1: by the squared difference of tones, averaged over the pixels around."""
+    seen = slice(max(rows.start - AROUND, 0), rows.stop + AROUND)
+    one, other = (
+        tone_map(torch.from_numpy(plane[seen] @ (LEVEL * np.float32(exposure)))) for plane in (noisy, clean)
+    )
+    around = affinity.box((one - other).square()[None, None])[0, 0].numpy()
+    noise = around[rows.start - seen.start :][: rows.stop - rows.start]
+    return np.asarray(noise / (noise + np.float32(affinity.CLEAN)), np.float32)

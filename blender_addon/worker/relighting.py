@@ -8,17 +8,20 @@ import numpy as np
 
 MOST = 50.0
 BOUND = 1.5
+LEAST = 1 / 3
 CLEAN = np.float32(1e-4)
 
 
 def give_back(noisy: np.ndarray, clean: np.ndarray, scale: float) -> np.ndarray:
-    """`clean` with about as much light as `noisy`, planes h w 3: what hardly changed stays, the others share
-    what is missing. `scale` is `encoding.exposure`."""
+    """`clean` with as much light as `noisy`, planes h w 3: what hardly changed stays, the others share what
+    is missing. `scale` is `encoding.exposure`."""
     before, after = (plane.mean(2) * np.float32(scale) for plane in (noisy, clean))
-    missing = _light(before) / max(_light(after), 1e-9)
-    gain = np.float32(min(max(missing, 1 / BOUND), BOUND) - 1)
     noise = _box((_tone(before) - _tone(after)) ** 2)
-    return clean * (1 + gain * noise / (noise + CLEAN))[..., None]
+    shares = noise / (noise + CLEAN)
+    left = max(_light(after), 1e-9)
+    share = float((np.clip(after, 0, MOST) * shares).mean(dtype=float)) / left
+    gain = (_light(before) / left - 1) / max(share, LEAST)
+    return clean * (1 + np.float32(min(max(gain, 1 / BOUND - 1), BOUND - 1)) * shares)[..., None]
 
 
 def _light(level: np.ndarray) -> float:
