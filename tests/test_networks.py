@@ -222,7 +222,7 @@ def test_noisy_pixels_are_mixed_from_others_and_those_without_noise_are_not() ->
     itself[:, 12] = 99.0
     noisy = torch.zeros(1, 1, 8, 8)
     noisy[..., 4, 4], noisy[..., 4, 5] = 1.0, 0.5
-    result = hybrid.mended(picture, mixture, itself, noisy)
+    result = hybrid.mended(picture, itself, torch.ones_like(noisy), mixture, noisy)
     for x in (4, 5):
         mixed = (picture[..., 2, x - 2] + picture[..., 6, x + 2]) / 2
         torch.testing.assert_close(
@@ -232,13 +232,13 @@ def test_noisy_pixels_are_mixed_from_others_and_those_without_noise_are_not() ->
     assert torch.equal(result, picture)
 
 
-def test_noisy_pixel_follows_the_guides_kernel_as_far_as_its_mixture_is_not_itself() -> None:
-    picture, noisy = torch.rand(1, 4, 8, 8), torch.ones(1, 1, 8, 8)
-    left, mixture = torch.full((1, 25, 8, 8), -99.0), torch.full((1, 25, 8, 8), -99.0)
-    left[:, 11], mixture[:, 12], mixture[:, 14] = 99.0, 0.0, 0.0  # half itself, half two pixels to the right
-    result = hybrid.mended(picture, mixture, left, noisy)
-    along = (picture + picture.roll(1, 3)) / 2
-    torch.testing.assert_close(result[..., 2:6], ((along + along.roll(-2, 3)) / 2)[..., 2:6])
+def test_noisy_pixel_follows_its_kernel_as_strongly_as_is_predicted_before_it_is_mixed() -> None:
+    picture, noisy = torch.rand(1, 4, 8, 8), torch.full((1, 1, 8, 8), 0.8)
+    left, two_right = torch.full((1, 25, 8, 8), -99.0), torch.full((1, 25, 8, 8), -99.0)
+    left[:, 11], two_right[:, 14] = 99.0, 99.0
+    result = hybrid.mended(picture, left, torch.full_like(noisy, 0.25), two_right, noisy)
+    along = torch.lerp(picture, picture.roll(1, 3), 0.2)
+    torch.testing.assert_close(result[..., 2:6], torch.lerp(along, along.roll(-2, 3), 0.8)[..., 2:6])
 
 
 def test_what_the_network_says_is_no_noise_is_not_mixed() -> None:
@@ -542,7 +542,7 @@ def test_clean_pixels_stay_as_they_are_from_the_first_step_even_where_no_guide_t
     network = small.network("hybrid")
     with torch.no_grad():
         for layer in network.modules():  # before the guides' kernel there is a factor on the noise
-            if isinstance(layer, torch.nn.Conv2d) and layer.out_channels == 4 * 92 + 77:
+            if isinstance(layer, torch.nn.Conv2d) and layer.out_channels == 4 * 118 + 77:
                 layer.bias[-104:-100] = -50.0
         torch.testing.assert_close(network(color, guides), color, rtol=0.2, atol=0.01)
 

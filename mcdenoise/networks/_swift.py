@@ -65,14 +65,14 @@ OF_JOINT = (
     _of_children(np.r_[UPSAMPLING].reshape(1, 4, -1)) + _of_children(np.r_[BLEND].reshape(1, 4, 1))
     + _of_level(UPSAMPLING_CARE) + _of_children(np.r_[DISSENT].reshape(1, 4, 1))
 )  # fmt: skip
-# What the finest head says of each pixel after that: kernel, mixture, trust, share, shift, correction, care
-# and factor, the guides' kernel.
-_PIXEL = np.arange(PER_LEVEL, PER_LEVEL + 4 * (3 * TAPS + 17)).reshape(-1, 4, 1)
-KERNEL, MIXTURE, TRUST, SHARE, SHIFT, CORRECTION, CARE, FACTOR, SIGHT = np.split(
-    _PIXEL, np.cumsum([TAPS, TAPS, 1, 1, 3, 7, 4, 1])
+# What the finest head says of each pixel after that: kernel, mixture, trust, share, shift, strength of the
+# kernel that goes along edges, and that kernel, correction, care and factor, the guides' kernel.
+_PIXEL = np.arange(PER_LEVEL, PER_LEVEL + 4 * (4 * TAPS + 18)).reshape(-1, 4, 1)
+KERNEL, MIXTURE, TRUST, SHARE, SHIFT, STRENGTH, ALONG, CORRECTION, CARE, FACTOR, SIGHT = np.split(
+    _PIXEL, np.cumsum([TAPS, TAPS, 1, 1, 3, 1, TAPS, 7, 4, 1])
 )
 OF_FEATURES = _of_children(np.concatenate([SIGHT, TRUST, CORRECTION, FACTOR]))
-OF_ALONG = _of_children(np.concatenate([MIXTURE, SIGHT]))
+OF_ALONG = _of_children(np.concatenate([ALONG, STRENGTH]))
 OF_MIXTURE = _of_children(np.concatenate([MIXTURE, SHARE]))
 OF_FINEST = _of_children(np.concatenate([KERNEL, SHIFT, CARE])) + OF_JOINT
 

@@ -50,12 +50,12 @@ SHIFT, SHIFTED = np.float32(hybrid.SHIFT), np.float32(hybrid.SHIFTED)
 MORE_SHIFT = np.float32(hybrid.SHIFT * (hybrid.LONE_SHIFT - 1))
 ALONE, HALF, TEXTURE = np.float32(hybrid.ALONE), np.float32(0.5), np.float32(hybrid.TEXTURE)
 HIGHLIGHT, TINY = np.float32(hybrid.HIGHLIGHT), np.float32(hybrid.TINY)
-BELIEVED = np.float32(hybrid.BELIEVED)
+BELIEVED, FOLLOWED = np.float32(hybrid.BELIEVED), np.float32(hybrid.FOLLOWED)
 # What the loops of the finest level are told of a pixel: its kernel, shift and care; and of the level below,
 # from a plane of its own on.
 OF_SHIFT, OF_CARE, OF_LEVEL = 25, 28, 128
-# What `mended` is told: the mixture, and the share of texture.
-OF_SHARE = 25
+# What `along` and `mended` are told after their kernel: its strength, and the share of texture.
+OF_SHARE = OF_STRENGTH = 25
 
 
 @of_pixels
@@ -313,19 +313,16 @@ def _moved(smooth: Any, part: Any, mean: Any, y: Any, x: Any) -> Any:
 
 @over_rows
 def along(share: Any, said: Any, bias: Any, first: Any, smooth: Any, noisy: Any, out: Any) -> None:
-    """The first of the two filters of `hybrid.mended`, from row 2 * `first` on; `said` is the mixture, and
-    the guides' kernel."""
+    """The first of the two filters of `hybrid.mended`, from row 2 * `first` on."""
     weights = np.empty((25, 16), np.float32)
     for number in range(*share):
         y = 2 * first + number
         for x in range(0, noisy.shape[1], 16):
-            best, total = softened(said, bias, 0, weights, number, x), sixteen(ZERO)
-            for tap in range(25):
-                total = total + exp(load(weights, (tap, 0)) - best)
-            others = ONE - exp(load(weights, (12, 0)) - best) / total
-            best = softened(said, bias, 25, weights, number, x)
+            best = softened(said, bias, 0, weights, number, x)
             mean = weighted_means(weights, best, smooth, smooth[3:6], y, x)
-            moved = _moved(smooth, others * load(noisy, (y, x)), mean, y, x)
+            followed = per_pixel(said, bias, OF_STRENGTH, number, x) + FOLLOWED
+            strength = ONE / (ONE + exp(ZERO - followed))
+            moved = _moved(smooth, strength * load(noisy, (y, x)), mean, y, x)
             for c in range(6):
                 store(out, (c, y + 2, x + 2), moved[c])
 

@@ -31,8 +31,10 @@ SHIFT = 0.15
 HIGHLIGHT, BELIEVED, TINY = 1e-3, 30.0, 1e-9
 # Pixels like it, of 3x3 with itself, from which on a pixel isn't alone; fully with two fewer.
 ALONE = 5.0
-# The logit of a pixel's own share in its mixture, to begin with.
+# The logit of a pixel's own share in its mixture, and in the kernel before that, to begin with.
 OWN = 3.0
+# The logit of how much that kernel counts, until training finds better: 0.3.
+FOLLOWED = -0.8473
 # So much less is the logarithm of a pixel's weight, in noise, for each tone by which it outshines others.
 MISTRUST = 1.0
 # So many times further may a pixel be shifted that is like none of its neighbours: of that it has no mean.
@@ -54,7 +56,7 @@ class Network(KernelPredicting):
     A stray weight on a bright window costs its logarithm, not its radiance (docs/decisions/0003).
     """
 
-    extra = TAPS + 5
+    extra = 2 * TAPS + 6
     frugal = True
 
     def __init__(self, widths: Sequence[int] = (48, 64, 96, 128)) -> None:
@@ -62,7 +64,10 @@ class Network(KernelPredicting):
         bias = self.trunk.heads[0].bias
         assert isinstance(bias, torch.Tensor)
         with torch.no_grad():
-            bias[PER_LEVEL + 4 * TAPS :].view(-1, 4)[TAPS // 2] = OWN
+            values = bias[PER_LEVEL:].view(-1, 4)
+            values[TAPS + TAPS // 2] = OWN
+            values[2 * TAPS + 5] = 0
+            values[2 * TAPS + 6 + TAPS // 2] = OWN
 
     def forward(
         self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
@@ -85,17 +90,19 @@ class Network(KernelPredicting):
         """See `Denoising.in_full` and `carry`."""
         start = spread(color, guides)
         predicted, levels = self.trunk(color, guides, start)
-        sizes = [TAPS, TAPS, 1, 1, 3, affinity.CHANNELS, CARES, 1, TAPS]
+        sizes = [TAPS, TAPS, 1, 1, 3, 1, TAPS, affinity.CHANNELS, CARES, 1, TAPS]
         kernel, mixture, *others = predicted.split(sizes, dim=1)
-        trust, share, shift, correction, care, factor, sight = (other.float() for other in others)
+        others = [other.float() for other in others]
+        trust, share, shift, strength, along, correction, care, factor, sight = others
         noise, seen = predicted_noise(start, factor), prefiltered(guides, sight)
         trust, shade = sceptical(trust, start.outshines, noise.detach()), shade_of(seen)
         pixels = Pixels(kernel, trust, correction, care, noise.detach(), clearness(guides, seen))
         given = torch.cat([color.clamp(min=0), shade, *(riders or [])], dim=1)
         tone = self.reconstruct(given, seen, pixels, levels, mean_tone, as_it_is)
-        far = strain([shift / SHIFT, correction, care, factor], levels) if self.training else None
+        far = strain([shift / SHIFT, strength, correction, care, factor], levels) if self.training else None
         own = torch.cat([tone[:, :3] + shifted(shift, start.near, pixels.noise), tone[:, 3:]], dim=1)
-        smooth = mended(own, mixture, sight, noisiness(pixels.noise, start.variance))
+        noisy = noisiness(pixels.noise, start.variance)
+        smooth = mended(own, along, torch.sigmoid(strength + FOLLOWED), mixture, noisy)
         lost = torch.sigmoid(share) * (shade - smooth[:, 3:6])
         texture = torch.exp(lost.clamp(-TEXTURE, TEXTURE))
         estimate = tone_unmap(smooth[:, :3]) * texture
@@ -133,16 +140,16 @@ def sceptical(
 
 def mended(
     picture: Float[Tensor, "n c h w"],
+    along: Float[Tensor, "n k h w"],
+    strength: Float[Tensor, "n 1 h w"],
     mixture: Float[Tensor, "n k h w"],
-    sight: Float[Tensor, "n k h w"],
     noisy: Float[Tensor, "n 1 h w"],
 ) -> Float[Tensor, "n c h w"]:
-    """Noisy pixels are mixed from what came of those around, twice: by the guides' kernel, which goes along
-    edges, as far as the mixture isn't the pixel itself; and by the mixture (docs/decisions/0034)."""
-    kernel = mixture.float().softmax(1)
-    others = noisy * (1 - kernel[:, TAPS // 2, None])
-    along = torch.lerp(picture, apply_kernels(picture, sight.softmax(1), KERNEL), others)
-    return torch.lerp(along, apply_kernels(along, kernel, KERNEL), noisy)
+    """Noisy pixels are mixed from what came of those around, twice: by a kernel that learns to go along
+    edges, as strongly as is predicted, and by the mixture (docs/decisions/0034, 0035)."""
+    for kernel, share in ((along, noisy * strength), (mixture, noisy)):
+        picture = torch.lerp(picture, apply_kernels(picture, kernel.float().softmax(1), KERNEL), share)
+    return picture
 
 
 def noisiness(noise: Float[Tensor, "n 1 h w"], found: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
