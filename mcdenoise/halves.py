@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from scipy import ndimage
 
-from mcdenoise import soundness
+from mcdenoise import encoding, relighting, soundness
 from mcdenoise.errors import FrameError
 from mcdenoise.frame import Attribute, Frame, Layer, Plane
 from mcdenoise.metrics import EPSILON, exposure_for, luminance, tone_map
@@ -113,8 +113,9 @@ def merge(
     """The best mix of two denoised halves and of the halves themselves, and how wrong it is.
 
     What shines in one result only is bounded by the other's first. Color and layers are mixed by the same
-    weights, so that parts that add up still do. Other planes and attributes are the first half's. `strength`
-    blends from the noisy mean (0) to that mix; below 1 the error is rather a bound.
+    weights, so that parts that add up still do; they get back what light that took (`relighting`). Other
+    planes and attributes are the first half's. `strength` blends from the noisy mean (0) to that mix; below 1
+    the error is rather a bound.
 
     Raises:
         FrameError: the denoised halves show different pictures.
@@ -136,7 +137,10 @@ def merge(
     layers = {name: mixed(*(frame.layers[name] for frame in (*bounded, *mended))) for name in noisy[0].layers}
     counted = _replaced(clean[0].attributes) + _replaced(clean[1].attributes)
     attributes = {**clean[0].attributes, "mcdenoise.replaced": counted}
-    return Frame({**noisy[0].planes, "color": color}, attributes, layers), Estimate(error, share[..., 0])
+    merged = Frame({**noisy[0].planes, "color": color}, attributes, layers)
+    mean = (mended[0].color + mended[1].color) / 2
+    relighting.give_back(mean, merged, encoding.exposure(mean))
+    return merged, Estimate(error, share[..., 0])
 
 
 def gather(noisy: tuple[Plane, Plane], clean: tuple[Plane, Plane]) -> Evidence:

@@ -62,7 +62,7 @@ def _light(color: Plane, exposure: float) -> float:
 
 
 def _levels(color: Plane, exposure: float) -> Float32[np.ndarray, "_ w"]:
-    return (color @ (LEVEL * np.float32(exposure))).clip(0, MOST)
+    return np.asarray((color @ (LEVEL * np.float32(exposure))).clip(0, MOST))
 
 
 def _shares(noisy: Plane, clean: Plane, exposure: float, rows: slice) -> Float32[np.ndarray, "_ w"]:

@@ -111,6 +111,13 @@ def test_light_of_one_half_only_is_a_firefly_and_of_both_a_highlight() -> None:
     assert result.color[40, 60].min() > 30
 
 
+def test_light_that_was_taken_comes_back() -> None:
+    pair = noisy(16, 0), noisy(16, 1)
+    dark = [Frame({"color": 0.9 * blurred(half).color}, {"mcdenoise.replaced": 0}) for half in pair]
+    result, _ = halves.merge(pair, (dark[0], dark[1]))
+    assert result.color.mean() == pytest.approx(mean_of(pair).mean(), rel=0.005)
+
+
 def test_parts_of_the_light_still_add_up() -> None:
     pair = []
     for seed in (0, 1):
