@@ -28,13 +28,14 @@ def give_back(noisy: Plane, clean: Frame, exposure: float) -> None:
     the next. Light comes and goes with the noise of the whole frame's mean, not of a pixel's
     (docs/decisions/0027, 0035). `exposure` brings the frame's middle to 0.18.
     """
-    shares, taking = np.empty(clean.size, np.float32), 0.0
+    shares, sums = np.empty(clean.size, np.float32), np.zeros(3)
     for rows in strips(*clean.size):
-        shares[rows] = _shares(noisy, clean.color, exposure, rows)
-        taking += float((_levels(clean.color[rows], exposure) * shares[rows]).sum(dtype=np.float64))
-    before, after = _light(noisy, exposure), _light(clean.color, exposure)
-    share = taking / shares.size / max(after, 1e-9)
-    gain = (before / max(after, 1e-9) - 1) / max(share, LEAST)
+        before, after, share = _seen(noisy, clean.color, exposure, rows)
+        shares[rows] = share
+        sums += [float(part.sum(dtype=np.float64)) for part in (before, after, after * share)]
+    light, kept, taking = sums / shares.size
+    kept = max(kept, 1e-9)
+    gain = (light / kept - 1) / max(taking / kept, LEAST)
     factor = 1 + np.float32(min(max(gain, 1 / BOUND - 1), BOUND - 1)) * shares[..., None]
     for plane in (clean.color, *(plane for plane in clean.layers.values() if plane.shape[2] == 3)):
         for rows in strips(*clean.size):
@@ -55,22 +56,16 @@ def relit(noisy: Float[Tensor, "n 3 h w"], clean: Float[Tensor, "n 3 h w"]) -> F
     return clean * (1 + gain.clamp(1 / BOUND - 1, BOUND - 1) * shares)
 
 
-def _light(color: Plane, exposure: float) -> float:
-    """The mean of all pixels, exposed."""
-    levels = (_levels(color[rows], exposure) for rows in strips(*color.shape[:2]))
-    return sum(float(level.sum(dtype=np.float64)) for level in levels) / color[..., 0].size
-
-
-def _levels(color: Plane, exposure: float) -> Float32[np.ndarray, "_ w"]:
-    return np.asarray((color @ (LEVEL * np.float32(exposure))).clip(0, MOST))
-
-
-def _shares(noisy: Plane, clean: Plane, exposure: float, rows: slice) -> Float32[np.ndarray, "_ w"]:
-    """0 where little changed, to 1: by the squared difference of tones, averaged over the pixels around."""
+def _seen(noisy: Plane, clean: Plane, exposure: float, rows: slice) -> tuple[Float32[np.ndarray, "_ w"], ...]:
+    """Of some rows: both levels, exposed, as far as they count; and the share of pixels in what is missing, 0
+    where little changed, to 1: by the squared difference of tones, averaged over the pixels around."""
     seen = slice(max(rows.start - AROUND, 0), rows.stop + AROUND)
-    one, other = (
-        tone_map(torch.from_numpy(plane[seen] @ (LEVEL * np.float32(exposure)))) for plane in (noisy, clean)
+    before, after = (
+        torch.from_numpy(plane[seen] @ (LEVEL * np.float32(exposure))) for plane in (noisy, clean)
     )
-    around = affinity.box((one - other).square()[None, None])[0, 0].numpy()
-    noise = around[rows.start - seen.start :][: rows.stop - rows.start]
-    return np.asarray(noise / (noise + np.float32(affinity.CLEAN)), np.float32)
+    noise = affinity.box((tone_map(before) - tone_map(after)).square()[None, None])[0, 0]
+    own = slice(rows.start - seen.start, rows.stop - seen.start)
+    return tuple(
+        part[own].numpy()
+        for part in (before.clamp(0, MOST), after.clamp(0, MOST), noise / (noise + affinity.CLEAN))
+    )

@@ -1,5 +1,6 @@
 """Cuts pictures too large for memory into tiles that join without a seam."""
 
+import functools
 from dataclasses import dataclass
 
 # A network sees at most so many pixels at a time unless told otherwise: about 1.3 GiB for the shipped model,
@@ -50,6 +51,7 @@ def tiles(
     return [(y, x) for y in rows for x in columns]
 
 
+@functools.cache
 def _sides(height: int, width: int, radius: int, stride: int, most: int) -> tuple[int, int]:
     """The sides of kept parts for which the network sees the fewest pixels, and never too many at a time."""
     rows, columns = (_ways(extent, radius, stride) for extent in (height, width))
