@@ -169,10 +169,16 @@ def tone_map(color: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
     return torch.log1p(100 * color.clamp(min=0)) / 5
 
 
+def tone_map_odd(color: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
+    """`tone_map`, and what is below black, as filters with negative lobes leave it, the same way below 0."""
+    return tone_map(color) - tone_map(-color)
+
+
 def tone_unmap(tone: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
-    """The inverse of `tone_map`, bounded by `RADIANCE_LIMIT`."""
+    """The inverse of both, its size bounded by `RADIANCE_LIMIT`."""
     limit = float(np.log1p(100 * RADIANCE_LIMIT))
-    return torch.expm1((5 * tone.float()).clamp(max=limit)) / 100
+    size = torch.expm1((5 * tone.float().abs()).clamp(max=limit)) / 100
+    return torch.where(tone < 0, -size, size)
 
 
 def split_guides(

@@ -206,9 +206,18 @@ def test_tone_map_rises_and_black_stays_black() -> None:
     assert (tones.diff()[1:] > 0).all()
 
 
+def test_what_is_below_black_has_the_tone_of_its_size_below_zero() -> None:
+    color = torch.tensor([-6e4, -1.0, -0.18, 0.0, 0.18, 1.0, 6e4])
+    tones = encoding.tone_map_odd(color)
+    assert torch.equal(tones, -tones.flip(0))
+    assert torch.equal(tones[3:], encoding.tone_map(color[3:]))
+    torch.testing.assert_close(encoding.tone_unmap(tones), color, rtol=1e-4, atol=1e-6)
+
+
 def test_tone_unmap_is_bounded_whatever_a_network_says() -> None:
     tones = torch.tensor([50.0, torch.inf])
     assert (encoding.tone_unmap(tones) <= encoding.RADIANCE_LIMIT * 1.001).all()
+    assert (encoding.tone_unmap(-tones) >= -encoding.RADIANCE_LIMIT * 1.001).all()
 
 
 def test_split_guides_gives_back_what_guides_joined() -> None:

@@ -529,6 +529,7 @@ def test_network_without_the_fused_filters_computes_the_same(name: str, plain: C
 def test_hybrid_in_use_computes_what_it_learned(size: tuple[int, int], seed: int) -> None:
     network, (color, guides) = wild(small.network("hybrid", seed=seed)).eval(), small.inputs(*size, seed=seed)
     color[..., 5::16, 3::16] = RADIANCE_LIMIT  # fireflies
+    color[..., 9::16, 1::8] *= -1  # as filters with negative lobes leave it
     guides[:, :7, size[0] // 2 :] *= 1 + 0.01 * torch.randn(1, 7, size[0] // 2, size[1])  # noisy guides
     with torch.no_grad():
         learned = network(color, guides)
@@ -545,6 +546,17 @@ def test_clean_pixels_stay_as_they_are_from_the_first_step_even_where_no_guide_t
             if isinstance(layer, torch.nn.Conv2d) and layer.out_channels == 4 * 118 + 77:
                 layer.bias[-104:-100] = -50.0
         torch.testing.assert_close(network(color, guides), color, rtol=0.2, atol=0.01)
+
+
+def test_what_a_filter_left_below_black_stays_there_beside_a_lamp() -> None:
+    color, guides = torch.full((1, 3, 48, 64), 0.1), torch.zeros(1, 10, 48, 64)
+    color[..., 20:28, :], guides[:, :3] = 20.0, 0.5
+    color[..., 16:20, :] = -0.5
+    guides[:, 3, 16:20], guides[:, 4, 20:28] = 1.0, 1.0
+    network = small.network("hybrid")
+    with torch.inference_mode():
+        for found in (network(color, guides), network.in_full(color, guides).estimate):
+            assert found[..., 17:19, :].max() < -0.1
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5, 7])

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mcdenoise import affinity
-from mcdenoise.encoding import tone_map
+from mcdenoise.encoding import tone_map, tone_map_odd
 from mcdenoise.networks._blocks import apply_kernels, upsample
 from mcdenoise.networks._contract import Denoising, Output, Riders
 from mcdenoise.networks._narrow import narrowed
@@ -294,7 +294,7 @@ def _finest(
     pixels: Pixels,
 ) -> Level:
     """Noisy tones stand back behind the mean over their kin nearby, so that a firefly is one of them."""
-    tone = _tone(weighted)
+    tone = _tone(weighted).clamp(min=0)
     kin = _kin(tone, guides)
     shrunk = affinity.doubt(pixels.noise)
     left = pixels.noise * (shrunk.square() / kin.near + (1 - shrunk).square())
@@ -302,7 +302,7 @@ def _finest(
 
 
 def _tone(weighted: Weighted) -> Float[Tensor, "n 3 h w"]:
-    return tone_map(weighted[:, :3] / weighted[:, -1:]).detach()
+    return tone_map_odd(weighted[:, :3] / weighted[:, -1:]).detach()
 
 
 def _filter(logits: Float[Tensor, "n k h w"], place: Level, care: Float[Tensor, "n 4 h w"]) -> Apply:
@@ -394,7 +394,7 @@ def mean_tone(weighted: Weighted, apply: Apply) -> Float[Tensor, "n c2 h w"]:
     the root of the weight; of riders as `mean_radiance`."""
     weight = weighted[:, -1:]
     root = weight.sqrt()
-    tones = torch.cat([tone_map(weighted[:, :3] / weight), weighted[:, 3:6] / weight], dim=1)
+    tones = torch.cat([tone_map_odd(weighted[:, :3] / weight), weighted[:, 3:6] / weight], dim=1)
     tone = mean_radiance(torch.cat([tones * root, root], dim=1), apply)
     if weighted.shape[1] == 7:
         return tone

@@ -129,6 +129,9 @@ def _estimated(
     del near, start
     left = _compared(tone, seen, variance, features)
     del seen
+    if color.min() < 0:  # which counts in what is filtered, not in what pixels are compared by
+        _swift_loops.toned_below_black(len(left), color, tone)
+        _border(tone, color.shape[2], EDGE)
     coarse = _coarser(trunk, decoded, half)
     out = _empty(6, *color.shape[1:], margin=EDGE)
 

@@ -14,8 +14,6 @@ from mcdenoise.networks import _kernels, _trunk, hybrid
 from mcdenoise.networks._compiled import of_lines, of_pixels, over_rows
 from mcdenoise.networks._swift_pixels import (
     CLEAN,
-    FIFTH,
-    HUNDRED,
     KIN,
     SHADE,
     TRUSTED,
@@ -25,6 +23,7 @@ from mcdenoise.networks._swift_pixels import (
     softened,
     square,
     strangeness_of_guides,
+    to_odd_tone,
     to_tone,
     weighted_means,
     within,
@@ -65,6 +64,15 @@ def toned(share: Any, color: Any, tone: Any) -> None:
             store(tone, (0, y + 2, x + 2), to_tone(red))
             store(tone, (1, y + 2, x + 2), to_tone(green))
             store(tone, (2, y + 2, x + 2), to_tone(blue))
+
+
+@over_rows
+def toned_below_black(share: Any, color: Any, tone: Any) -> None:
+    """The same by `encoding.tone_map_odd`."""
+    for y in range(*share):
+        for x in range(0, color.shape[2], 16):
+            for c in range(3):
+                store(tone, (c, y + 2, x + 2), to_odd_tone(load(color, (c, y, x))))
 
 
 @over_rows
@@ -278,7 +286,7 @@ def prepared(
                 weight = exp(trust)
                 add_pairs(weighted, (3, small, x // 2), weight)
                 for c in range(3):
-                    add_pairs(weighted, (c, small, x // 2), most(load(color, (c, y, x)), ZERO) * weight)
+                    add_pairs(weighted, (c, small, x // 2), load(color, (c, y, x)) * weight)
                     reflected = most(guides[c], LEAST_ALBEDO) * np.float32(1 / _trunk.LEAST_ALBEDO)
                     shade = log1p(reflected - ONE)
                     store(features, (SHADE + c, y + 2, x + 2), shade)
@@ -295,8 +303,7 @@ def _toned_level(weighted: Any, features: Any, variance: Any, y: Any) -> None:
         store(features, (TRUSTED, y + 2, x + 2), log1p(trusted * LEAST_TRUST - ONE) * HALF)
         weight = ONE / trusted
         for c in range(3):
-            tone = log1p(HUNDRED * most(load(weighted, (c, y, x)), ZERO) * weight) * FIFTH
-            store(features, (7 + c, y + 2, x + 2), tone)
+            store(features, (7 + c, y + 2, x + 2), to_odd_tone(load(weighted, (c, y, x)) * weight))
             store(features, (SHADE + c, y + 2, x + 2), load(weighted, (4 + c, y, x)) * weight)
         store(variance, (y, x), load(variance, (y, x)) * CALMER)
 

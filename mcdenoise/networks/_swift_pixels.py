@@ -16,9 +16,11 @@ from mcdenoise.networks._vectors import (
     doubled,
     exp,
     expm1,
+    if_less,
     least,
     load,
     log1p,
+    magnitude,
     most,
     sixteen,
     store,
@@ -43,9 +45,17 @@ def to_tone(value: Any) -> Any:
 
 
 @of_pixels
+def to_odd_tone(value: Any) -> Any:
+    """`encoding.tone_map_odd`."""
+    size = log1p(HUNDRED * magnitude(value)) * FIFTH
+    return if_less(value, ZERO, ZERO - size, size)
+
+
+@of_pixels
 def to_radiance(tone: Any) -> Any:
     """`encoding.tone_unmap`."""
-    return expm1(least(tone * np.float32(5), MOST_LOG)) * np.float32(0.01)
+    size = expm1(least(magnitude(tone) * np.float32(5), MOST_LOG)) * np.float32(0.01)
+    return if_less(tone, ZERO, ZERO - size, size)
 
 
 @of_pixels

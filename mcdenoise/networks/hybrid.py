@@ -97,7 +97,7 @@ class Network(KernelPredicting):
         noise, seen = predicted_noise(start, factor), prefiltered(guides, sight)
         trust, shade = sceptical(trust, start.outshines, noise.detach()), shade_of(seen)
         pixels = Pixels(kernel, trust, correction, care, noise.detach(), clearness(guides, seen))
-        given = torch.cat([color.clamp(min=0), shade, *(riders or [])], dim=1)
+        given = torch.cat([color, shade, *(riders or [])], dim=1)
         tone = self.reconstruct(given, seen, pixels, levels, mean_tone, as_it_is)
         far = strain([shift / SHIFT, strength, correction, care, factor], levels) if self.training else None
         own = torch.cat([tone[:, :3] + shifted(shift, start.near, pixels.noise), tone[:, 3:]], dim=1)
