@@ -40,6 +40,7 @@ from mcdenoise.networks._vectors import (
     sixteen,
     store,
     tanh,
+    weight_of,
 )
 
 COARSE_CARE = tuple(np.float32(care) for care in np.multiply(affinity.CARE, _kernels.COARSE_CARE))
@@ -116,13 +117,14 @@ def _upsampled(
     for tap in range(9):
         around = ten_doubled(features, up + tap // 3, half + 1 + tap % 3)
         strange = strangeness(around, own, strength)
-        alike = alike + exp(ZERO - strange)
+        alike = alike + weight_of(ZERO - strange)
         logit = in_turn(said, bias, place + tap, place + 9 + tap, row, half) - strange
         best = most(best, logit)
         store(weights, (tap, 0), logit)
     total = red = green = blue = a = b = c = sixteen(ZERO)
     for tap in range(9):
-        weight, down, column = exp(load(weights, (tap, 0)) - best), up + tap // 3, half + 1 + tap % 3
+        weight = weight_of(load(weights, (tap, 0)) - best)
+        down, column = up + tap // 3, half + 1 + tap % 3
         total = total + weight
         red, green, blue = (
             red + weight * doubled(picture, (0, down, column)),

@@ -25,6 +25,7 @@ from mcdenoise.networks._vectors import (
     sixteen,
     store,
     tanh,
+    weight_of,
 )
 
 ZERO, FAR_BELOW = np.float32(0), np.float32(-1e30)
@@ -154,7 +155,7 @@ def weighted_means(weights: Any, best: Any, one: Any, other: Any, y: Any, x: Any
     """The means of two pictures, three planes each, under the softmax of 5x5 values in `weights`."""
     total = red = green = blue = a = b = c = sixteen(ZERO)
     for tap in range(25):
-        weight, row, column = exp(load(weights, (tap, 0)) - best), y + tap // 5, x + tap % 5
+        weight, row, column = weight_of(load(weights, (tap, 0)) - best), y + tap // 5, x + tap % 5
         total = total + weight
         red, green, blue = (
             red + weight * load(one, (0, row, column)),

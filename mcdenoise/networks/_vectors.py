@@ -128,7 +128,7 @@ def _called(name: str) -> Callable[..., Any]:
     return lower
 
 
-floor, root, magnitude = (_function(_called(name)) for name in ("floor", "sqrt", "fabs"))
+floor, nearest, root, magnitude = (_function(_called(name)) for name in ("floor", "rint", "sqrt", "fabs"))
 
 
 @_function
@@ -143,6 +143,13 @@ def _two_to(builder: Any, number: Any) -> Any:
     """2 to a whole number."""
     exponent = builder.add(builder.fptosi(number, _WORDS), ir.Constant(_WORDS, [127] * LANES))
     return builder.bitcast(builder.shl(exponent, ir.Constant(_WORDS, [23] * LANES)), _VECTOR)
+
+
+@_function
+def _times_two_to(builder: Any, value: Any, number: Any) -> Any:
+    """A value about 1 times 2 to a whole number."""
+    exponent = builder.shl(builder.fptosi(number, _WORDS), ir.Constant(_WORDS, [23] * LANES))
+    return builder.bitcast(builder.add(builder.bitcast(value, _WORDS), exponent), _VECTOR)
 
 
 def _exponent(builder: Any, value: Any) -> Any:
@@ -291,6 +298,19 @@ def exp(value: Any) -> Any:
     value = least(most(value, -FARTHEST), FARTHEST)
     number = floor(value * LOG2_E + HALF)
     return _two_to(number) * (_less_one(value - number * LN_2) + ONE)
+
+
+@of_pixels
+def weight_of(logit: Any) -> Any:
+    """e to a value that isn't above 0 and counts from -80 on, to 1 in 400,000.
+
+    Source: 2 to a whole number, times a polynomial of least relative error for what is left.
+    """
+    order = most(logit, -FARTHEST) * LOG2_E
+    number = nearest(order)
+    part = order - number
+    series = np.float32(0.24024745) + part * (np.float32(0.05591786) + part * np.float32(0.0095701))
+    return _times_two_to(np.float32(0.99999926) + part * (np.float32(0.69312181) + part * series), number)
 
 
 @of_pixels
