@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.ndimage
 
 from mcdenoise import exr
 from mcdenoise.__main__ import main
@@ -58,7 +59,10 @@ def within_standard_errors(differences: np.ndarray, count: float) -> bool:
     return bool(abs(differences.mean()) <= count * differences.std() / np.sqrt(differences.size))
 
 
-@pytest.mark.skipif("scalar" in _variant.variant(), reason="the scalar variant compiles nothing")
+compiles = pytest.mark.skipif("scalar" in _variant.variant(), reason="the scalar variant compiles nothing")
+
+
+@compiles
 def test_a_lens_that_focuses_anew_keeps_its_compiled_kernels() -> None:
     import drjit
 
@@ -136,6 +140,26 @@ def test_errors_are_white_through_a_box_and_not_through_a_gaussian(
         found.append((correlation(noise[:, 1:], noise[:, :-1]), correlation(noise[1:], noise[:-1])))
     assert np.abs(found[0]).max() < 0.1
     assert np.min(found[1]) > 0.2
+
+
+@compiles
+def test_blackman_harris_is_softer_than_a_box_and_its_errors_are_white(
+    corner: mitsuba.MitsubaScene, reference: Frame
+) -> None:
+    soft = replace(SHOT, filter="blackman-harris")
+    halves = [corner.render(replace(soft, seed=seed)) for seed in (1, 2)]
+    noise = np.subtract(*(relative_errors(half, reference) for half in halves))
+    assert abs(correlation(noise[:, 1:], noise[:, :-1])) < 0.1
+    assert abs(correlation(noise[1:], noise[:-1])) < 0.1
+    sharp, wide = (
+        corner.render(replace(SHOT, spp=256, filter=name, seed=4)).planes["depth"][..., 0].astype(np.float64)
+        for name in ("box", "blackman-harris")
+    )
+    blurred = scipy.ndimage.gaussian_filter(sharp, 0.4)
+    off = np.abs(wide - blurred).mean()
+    assert off < 0.7 * np.abs(wide - sharp).mean()
+    for shift in ((-0.1, 0), (0.1, 0), (0, -0.1), (0, 0.1)):  # it moves nothing
+        assert off < 0.8 * np.abs(wide - scipy.ndimage.shift(blurred, shift, mode="nearest")).mean()
 
 
 def test_render_in_passes_has_the_same_mean_and_the_same_noise(

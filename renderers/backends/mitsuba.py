@@ -15,7 +15,9 @@ from renderers.backends._contract import Shot, scene_name
 from renderers.backends._variant import start
 
 SUFFIXES = (".xml",)
-FILTERS = ("box", "gaussian", "tent", "mitchell")
+# The last is none of Mitsuba's: `_sampled_filter`.
+SAMPLED = "blackman-harris"
+FILTERS = ("box", "gaussian", "tent", "mitchell", SAMPLED)
 CHANGES = True
 # Channels of the `aov` integrator in the order asked for, after R G B: what a variant gets that can't have
 # `_guides`.
@@ -176,15 +178,27 @@ class MitsubaScene:
         return drjit.opaque(self._mi.Float, value)
 
     def _sensor(self, shot: Shot) -> Any:
+        is_sampled = shot.filter == SAMPLED
         film = {"type": "hdrfilm", "width": shot.width, "height": shot.height, "pixel_format": "rgb",
-                "component_format": "float32", "rfilter": {"type": shot.filter}}  # fmt: skip
+                "component_format": "float32",
+                "rfilter": {"type": "box" if is_sampled else shot.filter}}  # fmt: skip
         lens: dict[str, Any] = {"type": "thinlens", "aperture_radius": 0.01, "focus_distance": 1.0}
         if not self._has_lens:
             lens = {"type": "perspective"}
-        return self._mi.load_dict(
-            {**lens, "fov": self._fov, "film": film, "sampler": {"type": "independent"},
-             "near_clip": 1e-3, "far_clip": 1e5}
-        )  # fmt: skip
+        sensor = {**lens, "fov": self._fov, "film": film, "sampler": {"type": "independent"},
+                  "near_clip": 1e-3, "far_clip": 1e5}  # fmt: skip
+        return self._seen_through_samples(sensor) if is_sampled else self._mi.load_dict(sensor)
+
+    def _seen_through_samples(self, sensor: dict[str, Any]) -> Any:
+        if "scalar" in self._mi.variant():
+            raise SceneError(
+                f"{self.name}: {SAMPLED} needs a variant of Mitsuba that compiles; install libllvm19, "
+                "or take another --filter"
+            )
+        import renderers.backends._sampled_filter  # noqa: F401 - Mitsuba knows the plugin by then
+
+        rest = {"film": sensor["film"], "sampler": sensor["sampler"]}
+        return self._mi.load_dict({"type": "sampled_filter", "inner": sensor, **rest})
 
 
 open_file = MitsubaScene.from_file
