@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
@@ -31,6 +32,9 @@ from mcdenoise.networks._vectors import LANES
 
 # Rows, at half resolution, of which a head's output stays in the cache.
 BAND = 16
+# Which of two neighbours in a coarse picture each of three pixels is that a child sees: of the first child,
+# between that before and its own; of the second, between its own and the next.
+SEEN = torch.tensor([[[1.0, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]])
 # Pixels around planes, as far as a kernel reaches.
 EDGE = 2
 
@@ -170,7 +174,8 @@ def _decoded(trunk: Trunk, told: list[Tensor]) -> list[Tensor]:
         skips.append(_convolved(encoder, [_shrunk(skips[-1])]))
     decoded = [skips.pop()]
     for decoder in trunk.decoders[::-1]:
-        decoded.insert(0, _convolved(decoder, [_stacked(decoded[0], skips.pop())]))
+        assert isinstance(decoder, torch.nn.Sequential)
+        decoded.insert(0, _convolved(decoder[1:], [_of_both(decoder[0], decoded[0], skips.pop())]))
     return decoded
 
 
@@ -188,16 +193,35 @@ def _shrunk(fine: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h2 w2"]:
     return out
 
 
-def _stacked(
-    coarse: Float[Tensor, "1 c h w"], fine: Float[Tensor, "1 c2 h2 w2"]
+def _of_both(
+    layer: torch.nn.Module, coarse: Float[Tensor, "1 c h w"], fine: Float[Tensor, "1 c2 h2 w2"]
 ) -> Float[Tensor, "1 c3 h2 w2"]:
-    out = _like(fine, coarse.shape[1] + fine.shape[1], *fine.shape[2:])
-    _swift_loops.stacked(out.shape[2], _bits(coarse), _bits(fine), _bits(out))
-    return out
+    """What a convolution and its activation make of a coarse picture, each pixel four times, beside a fine
+    one. Of 3x3 such pixels no more than 2x2 differ: that part is convolved before it is made larger."""
+    convolution, activation = layer.children()
+    assert isinstance(convolution, torch.nn.Conv2d)
+    assert isinstance(activation, torch.nn.LeakyReLU)
+    assert convolution.bias is not None
+    short = max(LANES - convolution.out_channels, 0)  # loops take no fewer channels
+    weight = F.pad(convolution.weight, (0,) * 7 + (short,))
+    of_coarse, of_fine = weight.split([coarse.shape[1], fine.shape[1]], dim=1)
+    with torch.autocast("cpu", enabled=False):
+        children = torch.einsum("pyu,qxv,oiuv->pqoiyx", SEEN, SEEN, of_coarse).flatten(0, 2)
+    small = F.conv2d(coarse, children, padding=1)
+    large = F.conv2d(fine, of_fine, F.pad(convolution.bias, (0, short)), padding=1)
+    out = _like(large, *large.shape[1:])
+    slope = np.float32(activation.negative_slope)
+    _swift_loops.of_both(out.shape[2], _pixels(small), _pixels(large), slope, _pixels(out))
+    return out[:, : convolution.out_channels]
 
 
 def _like(picture: Tensor, *shape: int) -> Tensor:
     return torch.empty(1, *shape, dtype=picture.dtype, memory_format=torch.channels_last)
+
+
+def _pixels(picture: Float[Tensor, "1 c h w"]) -> Shaped[np.ndarray, "h w c"]:
+    """A picture for loops, channels last."""
+    return _array(picture.contiguous(memory_format=torch.channels_last)[0].permute(1, 2, 0))
 
 
 def _bits(picture: Float[Tensor, "1 c h w"]) -> Shaped[np.ndarray, "h w c"]:

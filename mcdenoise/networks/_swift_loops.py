@@ -231,14 +231,18 @@ def shrunk(share: Any, fine: Any, most_bits: Any, out: Any) -> None:
 
 
 @over_rows
-def stacked(share: Any, coarse: Any, fine: Any, out: Any) -> None:
-    """Channels of a coarse picture, each pixel four times, then those of a fine one (h w c)."""
+def of_both(share: Any, small: Any, large: Any, slope: Any, out: Any) -> None:
+    """The sum of two convolutions (h w c), and its leaky ReLU. `small` has what each of a coarse pixel's four
+    children is given, one after the other, a row and a column more than there are coarse pixels: the second
+    child's is that of the next."""
+    channels = out.shape[2]
     for y in range(*share):
         for x in range(out.shape[1]):
-            for c in range(coarse.shape[2]):
-                out[y, x, c] = coarse[y // 2, x // 2, c]
-            for c in range(fine.shape[2]):
-                out[y, x, coarse.shape[2] + c] = fine[y, x, c]
+            row, column, child = (y + 1) // 2, (x + 1) // 2, (2 * (y % 2) + x % 2) * channels
+            for step in range(0, channels, 16):
+                c = min(step, channels - 16)
+                both = load(large, (y, x, c)) + load(small, (row, column, child + c))
+                store(out, (y, x, c), most(both, both * slope))
 
 
 @of_pixels
