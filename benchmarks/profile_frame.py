@@ -51,13 +51,20 @@ def main() -> int:
 
 
 def floor(network: KernelPredicting, size: tuple[int, int]) -> Floor:
-    """Of the trunk and its heads, the frame in one tile; nothing is computed."""
+    """Of the trunk and its heads, the frame in one tile; nothing is computed. What a decoder is given from
+    below counts at its own size, 2x2 for 3x3 (see `_swift`)."""
     trunk, found = network.trunk.to("meta"), []
+    from_below: dict[nn.Module, int] = {}
+    for decoder, encoder in zip(trunk.decoders, trunk.encoders, strict=False):
+        joining, skip = (next(part for part in of.modules() if isinstance(part, nn.Conv2d))
+                         for of in (decoder, encoder))  # fmt: skip
+        from_below[joining] = joining.in_channels - skip.out_channels
 
     def count(layer: nn.Module, given: tuple[Tensor], made: Tensor) -> None:
         assert isinstance(layer, nn.Conv2d)
-        bytes_ = 2 * (given[0].numel() + made.numel() + layer.weight.numel())
-        found.append(Floor(2 * made.numel() * layer.weight[0].numel(), bytes_))
+        below, pixels = from_below.get(layer, 0), made[0, 0].numel()
+        values = given[0].numel() - below * pixels * 3 // 4 + made.numel() + layer.weight.numel()
+        found.append(Floor(2 * made.numel() * (layer.weight[0].numel() - 5 * below), 2 * values))
 
     for layer in trunk.modules():
         if isinstance(layer, nn.Conv2d):

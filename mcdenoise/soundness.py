@@ -14,8 +14,8 @@ from mcdenoise.frame import Frame, Plane
 
 # A half can't hold more: a renderer that wrote halves clipped there.
 HALF_MAX = 65504.0
-# Filters that weigh a sample by where it falls in one pixel; all others spread noise over neighbours.
-UNSPREAD = ("box",)
+# Filters that give a sample to one pixel, Blackman-Harris as our renderers have it; others spread noise.
+UNSPREAD = ("box", "blackman-harris")
 # Renderers that draw their samples from the filter instead: no filter spreads their noise.
 FILTER_SAMPLING = ("cycles",)
 # Filters with negative lobes: negative radiance is part of an unbiased picture.

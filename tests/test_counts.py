@@ -29,7 +29,7 @@ COMPILED = 75
 SLACK = 0.6
 
 BOUNDS = {
-    "FLOP per pixel": 120_000,
+    "FLOP per pixel": 92_000,
     "bytes per pixel, most at a time in numpy's arrays": 216,
     "bytes per pixel, of all tensors one after the other": 900,
     "modules that --help imports": 220,

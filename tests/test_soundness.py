@@ -77,6 +77,7 @@ def test_declared_filter_is_held_against_the_noise(render: Render) -> None:
     assert fault.startswith("a and b: declared as box-filtered, but neighbours share noise (0.")
     (fault,) = soundness.faults([render(seed, filter="gaussian") for seed in (1, 2)])
     assert fault.startswith("a and b: declared as gaussian-filtered, but neighbours share no noise (")
+    assert soundness.faults([render(seed, filter="blackman-harris") for seed in (1, 2)]) == []
     assert soundness.faults([render(seed, blur=0.6) for seed in (1, 2)]) == []  # nothing was declared
 
 
