@@ -1,6 +1,9 @@
 """What `benchmarks.speed` measures: a function per clock that gives its contenders, ours first."""
 
+import atexit
+import contextlib
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +23,18 @@ from mcdenoise.frame import Frame, Plane
 OIDN_DENOISE = Path(pyoidn.__file__).parent / "oidn" / "bin" / "oidnDenoise"
 MCDENOISE = [sys.executable, "-m", "mcdenoise"]
 OURS = "ours"
+# Run in another checkout, whose `mcdenoise` it imports: a frame for each line of stdin, then one of stdout.
+WAITING = """
+import sys
+from pathlib import Path
+from mcdenoise import Denoiser, exr
+from mcdenoise.commands import _memory
+frame, denoise = exr.read_frame(Path(sys.argv[1])), Denoiser(Path(sys.argv[2]), device=sys.argv[3])
+_memory.keep_for(*frame.size)
+for _ in sys.stdin:
+    denoise(frame)
+    print("done", flush=True)
+"""
 
 
 @dataclass(frozen=True)
@@ -60,6 +75,8 @@ def frame(given: Given) -> dict[str, Work]:
     ours = quality.denoisers(given.model, given.device, ["standard", "fast"])
     contenders: dict[str, Work] = {name: partial(run, given.frame) for name, run in ours.items()}
     _memory.keep_for(*given.frame.size)  # as the command does
+    if given.beside:
+        contenders[f"ours, {given.beside}"] = waiting(given, given.beside)
     for name in oidn.QUALITIES:
         contenders[f"OIDN {name}"] = partial(oidn.noisy_guides, given.frame, quality=name)
     return contenders
@@ -143,6 +160,30 @@ def write_pfm(path: Path, image: Plane) -> None:
     with path.open("wb") as file:
         file.write(f"PF\n{width} {height}\n-1.0\n".encode())
         file.write(np.ascontiguousarray(image[::-1], dtype="<f4").tobytes())
+
+
+def waiting(given: Given, checkout: Path) -> Work:
+    """A frame by another checkout's code, in a process that is loaded and warm; it raises `PeerError` where
+    that process ended."""
+    words = [sys.executable, "-c", WAITING, given.file, given.model.absolute(), given.device]
+    child = subprocess.Popen(  # noqa: S603 - ours
+        [str(word) for word in words],
+        cwd=checkout,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(child.communicate)  # at the end of its stdin it ends
+
+    def work() -> None:
+        assert child.stdin
+        assert child.stdout
+        with contextlib.suppress(BrokenPipeError):
+            print(file=child.stdin, flush=True)
+        if not child.stdout.readline():
+            raise turns.PeerError(f"{checkout}: its mcdenoise can't denoise a frame; see above")
+
+    return work
 
 
 def _ours(name: str, words: list[object], given: Given) -> dict[str, Work]:

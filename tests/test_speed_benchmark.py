@@ -93,6 +93,25 @@ def test_other_checkout_takes_turns_with_its_own_code(given: clocks.Given, tmp_p
         other()
 
 
+def test_frame_by_another_checkout_is_its_own_and_may_fail(given: clocks.Given, tmp_path: Path) -> None:
+    package = tmp_path / "other" / "mcdenoise"
+    (package / "commands").mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        "class exr:\n"
+        "    read_frame = staticmethod(lambda path: type('Frame', (), {'size': (1, 1)}))\n"
+        "def Denoiser(model, device):\n"
+        "    return lambda frame: print('denoised', end=' ')\n"
+    )
+    (package / "commands" / "__init__.py").touch()
+    (package / "commands" / "_memory.py").write_text("def keep_for(height, width):\n    pass\n")
+    work = clocks.waiting(given, tmp_path / "other")
+    work()
+    work()
+    (package / "commands" / "_memory.py").unlink()
+    with pytest.raises(turns.PeerError, match="can't denoise a frame"):
+        clocks.waiting(given, tmp_path / "other")()
+
+
 def test_engines_without_a_model_are_refused_with_the_cure(given: clocks.Given) -> None:
     with pytest.raises(UsageError, match="mcdenoise export"):
         clocks.blender(given)
