@@ -20,7 +20,7 @@ ASSETS      ?= $(shell ../shared/unpack 2>/dev/null)
 
 TRAINING := classroom living-room staircase staircase2 veach-bidir spaceship glass-of-milk car2 cornell-box
 TRAINING_VIEWS := --size 128x128 --spp 1,2,2,4,4,8,8,16 --extra-spp 16,32,32,64 \
-                  --filter box,box,box,gaussian,tent,mitchell
+                  --filter box,box,blackman-harris,blackman-harris,gaussian,tent,mitchell
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt \
@@ -54,7 +54,7 @@ lint: .venv/dev-installed ## only format, lint, types and import rules
 fast-tests: .venv/dev-installed ## only the fast tests
 	$(BIN)/python -m pytest -m "not slow and not render"
 
-pairs: .venv/dev-installed ## render what the shipped model learns from, into PAIRS=pairs/train (an hour)
+pairs: .venv/dev-installed llvm ## render what the shipped model learns from, into PAIRS=pairs/train (an hour)
 	-$(BIN)/mcdenoise render $(TRAINING:%=$(ASSETS)/scenes/%/scene_m3.xml) -o $(PAIRS) $(TRAINING_VIEWS) --views 60 --changed-share 0.7
 	$(BIN)/mcdenoise render --procedural 125 --environments $(ASSETS)/hdri -o $(PAIRS) $(TRAINING_VIEWS) --views 8
 
@@ -62,8 +62,8 @@ train-standard: .venv/dev-installed ## train the shipped model from PAIRS=pairs/
 	@mkdir -p $(OUT)
 	$(BIN)/mcdenoise train $(PAIRS) -o $(OUT)/standard.safetensors --config mcdenoise/weights/standard.toml
 
-validation: .venv/dev-installed ## render validation frames and their references into VALIDATION (minutes)
-	for spp in 2 8 32 512; do for scene in bathroom dining-room; do for filter in box gaussian tent mitchell; do \
+validation: .venv/dev-installed llvm ## render validation frames and their references into VALIDATION (minutes)
+	for spp in 2 8 32 512; do for scene in bathroom dining-room; do for filter in box gaussian tent mitchell blackman-harris; do \
 	  $(BIN)/mcdenoise render $(ASSETS)/scenes/$$scene/scene_m3.xml -o $(VALIDATION) --size 192x192 --guides first \
 	    --spp $$spp --filter $$filter --seed $$((1000 + spp)) --camera-seed 5 --views $$([ $$filter = box ] && echo 2 || echo 1) \
 	    || exit; done; done; done

@@ -17,7 +17,7 @@ if [ -n "${MCDENOISE_GPU_TRIAL:-}" ]; then
 else
     RENDERERS=$(($(nproc) - 4)) BATCH=64 CROP=128 WORKERS=4 MOST=2000 SAVE=100
     VIEWS="--views 8 --size 160x160 --spp 1,2,2,4,4,8,8,16 --extra-spp 16,32,32,64,64,128"
-    VIEWS="$VIEWS --filter box,box,box,gaussian,tent,mitchell"
+    VIEWS="$VIEWS --filter box,box,blackman-harris,blackman-harris,gaussian,tent,mitchell"
 fi
 
 install() {
