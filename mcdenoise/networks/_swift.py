@@ -70,14 +70,14 @@ OF_JOINT = (
     + _of_level(UPSAMPLING_CARE) + _of_children(np.r_[DISSENT].reshape(1, 4, 1))
 )  # fmt: skip
 # What the finest head says of each pixel after that: kernel, mixture, trust, share, shift, strength of the
-# kernel that goes along edges, that kernel, contrast, correction, care and factor, the guides' kernel.
-_PIXEL = np.arange(PER_LEVEL, PER_LEVEL + 4 * (4 * TAPS + 21)).reshape(-1, 4, 1)
-KERNEL, MIXTURE, TRUST, SHARE, SHIFT, STRENGTH, ALONG, CONTRAST, CORRECTION, CARE, FACTOR, SIGHT = np.split(
-    _PIXEL, np.cumsum([TAPS, TAPS, 1, 1, 3, 1, TAPS, 3, 7, 4, 1])
+# kernel that goes along edges, and that kernel, correction, care and factor, the guides' kernel.
+_PIXEL = np.arange(PER_LEVEL, PER_LEVEL + 4 * (4 * TAPS + 18)).reshape(-1, 4, 1)
+KERNEL, MIXTURE, TRUST, SHARE, SHIFT, STRENGTH, ALONG, CORRECTION, CARE, FACTOR, SIGHT = np.split(
+    _PIXEL, np.cumsum([TAPS, TAPS, 1, 1, 3, 1, TAPS, 7, 4, 1])
 )
 OF_FEATURES = _of_children(np.concatenate([SIGHT, TRUST, CORRECTION, FACTOR]))
 OF_ALONG = _of_children(np.concatenate([ALONG, STRENGTH]))
-OF_MIXTURE = _of_children(np.concatenate([MIXTURE, SHARE, CONTRAST]))
+OF_MIXTURE = _of_children(np.concatenate([MIXTURE, SHARE]))
 OF_FINEST = _of_children(np.concatenate([KERNEL, SHIFT, CARE])) + OF_JOINT
 
 # Rows and columns, in planes of a channel each; with a margin or without.
@@ -113,13 +113,12 @@ def denoised(
 
 class _Estimated(NamedTuple):
     """The picture's tones and shade before they are mended, its features, the variance of its noise, its
-    noisiness, how many pixels nearby are kin, and what the finest head is given."""
+    noisiness, and what the finest head is given."""
 
     smooth: Planes
     features: Planes
     variance: Plane
     noisy: Plane
-    nearby: Plane
     finest: Float[Tensor, "1 c h2 w2"]
 
 
@@ -147,7 +146,7 @@ def _estimated(
 
     _by_bands(trunk.heads[0], decoded[0], OF_FINEST, finish)
     _border(out, color.shape[2], EDGE)
-    return _Estimated(out, features, variance, noisy, nearby, decoded[0])
+    return _Estimated(out, features, variance, noisy, decoded[0])
 
 
 def _told(color: Planes, guides: Planes, near: Planes) -> tuple[Planes, Planes, Plane, list[Tensor]]:
@@ -370,10 +369,7 @@ def _mended(trunk: Trunk, found: _Estimated) -> Planes:
 
     def mend(first: int, said: Said, bias: Plane) -> None:
         rows = 2 * said.shape[1]
-        _swift_filters.mended(
-            rows, said, bias, first, smooth, found.features, found.noisy, found.variance, found.nearby,
-            estimate, largest,
-        )  # fmt: skip
+        _swift_filters.mended(rows, said, bias, first, smooth, found.features, found.noisy, estimate, largest)
 
     _by_bands(trunk.heads[0], found.finest, OF_ALONG, go_along)
     _border(smooth, width, EDGE)

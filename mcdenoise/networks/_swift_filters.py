@@ -55,9 +55,8 @@ BELIEVED, FOLLOWED = np.float32(hybrid.BELIEVED), np.float32(hybrid.FOLLOWED)
 # What the loops of the finest level are told of a pixel: its kernel, shift and care; and of the level below,
 # from a plane of its own on.
 OF_SHIFT, OF_CARE, OF_LEVEL = 25, 28, 128
-# What `along` and `mended` are told after their kernel: its strength; the share of texture, and contrast.
+# What `along` and `mended` are told after their kernel: its strength, and the share of texture.
 OF_SHARE = OF_STRENGTH = 25
-OF_CONTRAST = 26
 
 
 @of_pixels
@@ -231,20 +230,9 @@ def finest_filtered(
 
 
 @of_pixels
-def _room(nearby: Any, y: Any, x: Any) -> Any:
-    """How far `hybrid.shifted` may go; by `hybrid.loneliness`."""
-    return SHIFT + MORE_SHIFT * least(most((ALONE - load(nearby, (y, x))) * HALF, ZERO), ONE)
-
-
-@of_pixels
-def _shifts(said: Any, bias: Any, of: Any, number: Any, room: Any, noisy: Any, x: Any) -> Any:
-    """`hybrid.shifted` by what is said from value `of` on."""
-    far = room * noisy / (noisy + SHIFTED)
-    return (
-        far * tanh(per_pixel(said, bias, of, number, x) / room),
-        far * tanh(per_pixel(said, bias, of + 1, number, x) / room),
-        far * tanh(per_pixel(said, bias, of + 2, number, x) / room),
-    )
+def _loneliness(nearby: Any, y: Any, x: Any) -> Any:
+    """`hybrid.loneliness`."""
+    return least(most((ALONE - load(nearby, (y, x))) * HALF, ZERO), ONE)
 
 
 @over_rows
@@ -267,10 +255,12 @@ def finest_joined(
             )
             own = ten(features, y + 2, x + 2)
             joint = _joined(said, bias, OF_LEVEL, number // 2, coarse, own, here, left, weights, y, x)
-            room, noisy = _room(nearby, y, x), load(variance, (y, x))
-            shifts = _shifts(said, bias, OF_SHIFT, number, room, noisy, x)
+            noisy = load(variance, (y, x))
+            room = SHIFT + MORE_SHIFT * _loneliness(nearby, y, x)
+            far = room * noisy / (noisy + SHIFTED)
             for c in range(3):
-                store(out, (c, y + 2, x + 2), joint[c] + shifts[c])
+                moved = joint[c] + far * tanh(per_pixel(said, bias, OF_SHIFT + c, number, x) / room)
+                store(out, (c, y + 2, x + 2), moved)
                 store(out, (3 + c, y + 2, x + 2), joint[3 + c])
 
 
@@ -341,11 +331,10 @@ def along(share: Any, said: Any, bias: Any, first: Any, smooth: Any, noisy: Any,
 
 @over_rows
 def mended(
-    share: Any, said: Any, bias: Any, first: Any, smooth: Any, features: Any, noisy: Any, variance: Any,
-    nearby: Any, out: Any, largest: Any,
+    share: Any, said: Any, bias: Any, first: Any, smooth: Any, features: Any, noisy: Any, out: Any,
+    largest: Any,
 ) -> None:  # fmt: skip
-    """The second, shifted, in radiance, given its texture; and each pixel's largest channel, with a margin
-    of 1."""
+    """The second, in radiance, given its texture; and each pixel's largest channel, with a margin of 1."""
     weights = np.empty((25, 16), np.float32)
     for number in range(*share):
         y = 2 * first + number
@@ -354,10 +343,9 @@ def mended(
             mean = weighted_means(weights, best, smooth, smooth[3:6], y, x)
             mixed = _moved(smooth, load(noisy, (y, x)), mean, y, x)
             asked = ONE / (ONE + exp(ZERO - per_pixel(said, bias, OF_SHARE, number, x)))
-            shifts = _shifts(said, bias, OF_CONTRAST, number, _room(nearby, y, x), load(variance, (y, x)), x)
             for c in range(3):
                 texture = _texture(features, c, asked, mixed[3 + c], y, x)
-                store(out, (c, y, x), to_radiance(mixed[c] + shifts[c]) * texture)
+                store(out, (c, y, x), to_radiance(mixed[c]) * texture)
             store(largest, (y + 1, x + 1), _largest(out, y, x))
 
 

@@ -50,14 +50,13 @@ SHIFTED = 0.002
 class Network(KernelPredicting):
     """Radiance is averaged down a pyramid, tone-mapped at each level, filtered by predicted kernels, joined
     from coarse to fine, and shifted by a predicted amount, which makes up for what the curve takes from the
-    mean. What is noisy is mixed once more from what came of its neighbours, and shifted again, since means
-    have less contrast than what they are of. The albedo goes the same way: what that took from it is given
-    back to the picture, as far as predicted.
+    mean. What is noisy is mixed once more from what came of its neighbours. The albedo goes the same way:
+    what that took from it is given back to the picture, as far as predicted.
 
     A stray weight on a bright window costs its logarithm, not its radiance (docs/decisions/0003).
     """
 
-    extra = 2 * TAPS + 9
+    extra = 2 * TAPS + 6
     frugal = True
 
     def __init__(self, widths: Sequence[int] = (48, 64, 96, 128)) -> None:
@@ -69,7 +68,6 @@ class Network(KernelPredicting):
             values[TAPS + TAPS // 2] = OWN
             values[2 * TAPS + 5] = 0
             values[2 * TAPS + 6 + TAPS // 2] = OWN
-            values[3 * TAPS + 6 : 3 * TAPS + 9] = 0
 
     def forward(
         self, color: Float[Tensor, "n 3 h w"], guides: Float[Tensor, "n g h w"]
@@ -92,24 +90,22 @@ class Network(KernelPredicting):
         """See `Denoising.in_full` and `carry`."""
         start = spread(color, guides)
         predicted, levels = self.trunk(color, guides, start)
-        sizes = [TAPS, TAPS, 1, 1, 3, 1, TAPS, 3, affinity.CHANNELS, CARES, 1, TAPS]
+        sizes = [TAPS, TAPS, 1, 1, 3, 1, TAPS, affinity.CHANNELS, CARES, 1, TAPS]
         kernel, mixture, *others = predicted.split(sizes, dim=1)
         others = [other.float() for other in others]
-        trust, share, shift, strength, along, contrast, correction, care, factor, sight = others
+        trust, share, shift, strength, along, correction, care, factor, sight = others
         noise, seen = predicted_noise(start, factor), prefiltered(guides, sight)
         trust, shade = sceptical(trust, start.outshines, noise.detach()), shade_of(seen)
         pixels = Pixels(kernel, trust, correction, care, noise.detach(), clearness(guides, seen))
         given = torch.cat([color, shade, *(riders or [])], dim=1)
         tone = self.reconstruct(given, seen, pixels, levels, mean_tone, as_it_is)
-        asked = [shift / SHIFT, contrast / SHIFT, strength, correction, care, factor]
-        far = strain(asked, levels) if self.training else None
+        far = strain([shift / SHIFT, strength, correction, care, factor], levels) if self.training else None
         own = torch.cat([tone[:, :3] + shifted(shift, start.near, pixels.noise), tone[:, 3:]], dim=1)
         noisy = noisiness(pixels.noise, start.variance)
         smooth = mended(own, along, torch.sigmoid(strength + FOLLOWED), mixture, noisy)
         lost = torch.sigmoid(share) * (shade - smooth[:, 3:6])
         texture = torch.exp(lost.clamp(-TEXTURE, TEXTURE))
-        sharp = smooth[:, :3] + shifted(contrast, start.near, pixels.noise)
-        estimate = tone_unmap(sharp) * texture
+        estimate = tone_unmap(smooth[:, :3]) * texture
         if not self.training:
             estimate = without_fireflies(estimate, noise)
         return Output(estimate, noise, far, alighted(smooth[:, 6:], texture, riders), seen)
