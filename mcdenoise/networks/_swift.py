@@ -163,7 +163,7 @@ def _told(color: Planes, guides: Planes, near: Planes) -> tuple[Planes, Planes, 
     _swift_loops.noise(height, tone, found, number, unlike, start, around)
     kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
     out = _like(torch.empty(0, dtype=kind), 4 * (10 + len(guides)), height // 2, width // 2)
-    _swift_loops.told(height // 2, color, tone, guides, noises, number, _array(out[0].permute(1, 2, 0)))
+    _swift_loops.told(height // 2, color, tone, guides, noises, number, _pixels(out))
     return tone, np.stack([start, outshines]), nearby, [out]
 
 
@@ -225,11 +225,9 @@ def _pixels(picture: Float[Tensor, "1 c h w"]) -> Shaped[np.ndarray, "h w c"]:
 
 
 def _bits(picture: Float[Tensor, "1 c h w"]) -> Shaped[np.ndarray, "h w c"]:
-    """A picture, channels last, as integers."""
-    kind = torch.int16 if picture.dtype == torch.bfloat16 else torch.int32
-    pixels = picture.contiguous(memory_format=torch.channels_last)[0].permute(1, 2, 0)
-    found: np.ndarray = pixels.view(kind).numpy()
-    return found
+    """The same, as integers."""
+    found = _pixels(picture)
+    return found.view(np.int32) if found.dtype == np.float32 else found
 
 
 def _array(said: Tensor) -> Shaped[np.ndarray, "..."]:
